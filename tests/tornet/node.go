@@ -1,0 +1,144 @@
+package tornet
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// launcher starts processes on one OS thread that it keeps for its whole life. The kernel sends a child its
+// parent-death signal when the thread that forked it ends, not the process, and Go ends idle threads as it
+// likes; so the forking thread must be one that nobody else uses and that lives as long as the children.
+type launcher struct {
+	calls chan func()
+}
+
+func newLauncher() *launcher {
+	l := &launcher{calls: make(chan func())}
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		for f := range l.calls {
+			f()
+		}
+	}()
+	return l
+}
+
+// start starts cmd so that it is killed when this process dies, even by SIGKILL, and in a process group of
+// its own so that Ctrl-C on a terminal reaches only us.
+func (l *launcher) start(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	done := make(chan error)
+	l.calls <- func() { done <- cmd.Start() }
+	return <-done
+}
+
+func (l *launcher) run(cmd *exec.Cmd) error {
+	if err := l.start(cmd); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
+func (l *launcher) close() { close(l.calls) }
+
+// node is one tor of the network, running or not.
+type node struct {
+	name, tor, torrc, dir string
+	shared                *sharedLog
+	proc                  *process // nil: not running
+}
+
+type process struct {
+	cmd    *exec.Cmd
+	log    *nodeLog
+	exited chan struct{}
+}
+
+func (n *node) start(l *launcher) error {
+	if n.proc != nil {
+		return nil
+	}
+	log := &nodeLog{name: n.name, shared: n.shared, ready: make(chan struct{})}
+	cmd := exec.Command(n.tor, "--defaults-torrc", "/dev/null", "-f", n.torrc)
+	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, n.dir
+	if err := l.start(cmd); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrNode, n.name, err)
+	}
+	p := &process{cmd: cmd, log: log, exited: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait() // how it died is in its log
+		close(p.exited)
+	}()
+	n.proc = p
+	return nil
+}
+
+func (n *node) stop() {
+	if n.proc == nil {
+		return
+	}
+	_ = n.proc.cmd.Process.Kill() // fails only if it has exited already
+	<-n.proc.exited
+	n.proc = nil
+}
+
+// sharedLog lets the nodes write whole lines to one writer.
+type sharedLog struct {
+	mu sync.Mutex
+	w  io.Writer // nil: dropped
+}
+
+func (s *sharedLog) line(name string, line []byte) {
+	if s.w == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(s.w, "%s: %s\n", name, line)
+}
+
+// nodeLog reads one process's standard output: it tells when the node has bootstrapped and keeps its last
+// complaint for an error message.
+type nodeLog struct {
+	name   string
+	shared *sharedLog
+	ready  chan struct{} // closed at 100 %
+
+	mu   sync.Mutex
+	rest []byte // a line without its end yet
+	done bool
+	last string
+}
+
+func (l *nodeLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rest = append(l.rest, p...)
+	for {
+		line, rest, ok := bytes.Cut(l.rest, []byte("\n"))
+		if !ok {
+			return len(p), nil
+		}
+		l.rest = rest
+		l.shared.line(l.name, line)
+		if !l.done && bytes.Contains(line, []byte("Bootstrapped 100%")) {
+			l.done = true
+			close(l.ready)
+		}
+		if bytes.Contains(line, []byte("[warn]")) || bytes.Contains(line, []byte("[err]")) {
+			l.last = string(line)
+		}
+	}
+}
+
+func (l *nodeLog) complaint() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.TrimSpace(l.last)
+}
