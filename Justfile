@@ -1,0 +1,55 @@
+# emberdrop: everything a newcomer needs. `just` alone lists the recipes.
+
+export CGO_ENABLED := "0"
+tools := "go tool -modfile=.ci/tools/go.mod"
+race := "CGO_ENABLED=1 go test -race"
+
+[private]
+default:
+    @{{ just_executable() }} --list --unsorted --justfile {{ justfile() }}
+
+# the main job on a private Tor network on this machine: share a photo, open it once, see it gone
+demo: tor
+    go run ./tests/demo
+
+# serve on the public Tor network; the data folder is made if it is missing
+run data="./data": tor
+    go build -o emberdrop .
+    test -e {{ data }}/onion.key || ./emberdrop init --data {{ data }}
+    ./emberdrop serve --data {{ data }}
+
+# every check and every test
+test: check tor browser
+    {{ race }} -timeout 20m ./...
+
+# what must hold before a commit: format, vet, staticcheck, generated pages, known vulnerabilities
+check:
+    @test -z "$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+    go vet ./...
+    {{ tools }} templ generate -check
+    {{ tools }} staticcheck ./...
+    .ci/vulncheck
+
+# make the pages' Go code anew from the templates
+gen:
+    {{ tools }} templ generate
+
+# benchmarks, each against a baseline in the same run
+bench pattern=".":
+    go test -run '^$' -bench '{{ pattern }}' -benchmem ./...
+
+# each fuzz target for so long
+fuzz time="30s":
+    .ci/fuzz {{ time }}
+
+[private]
+tor:
+    @.ci/need tor tor
+
+[private]
+browser:
+    @.ci/need firefox-esr firefox-esr
+    @.ci/need gcc gcc libc6-dev
+    @.ci/need exiftool libimage-exiftool-perl
+    @.ci/need ffmpeg ffmpeg
+    @.ci/need curl curl

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"emberdrop/eventlog"
+	"emberdrop/link"
+	"emberdrop/onion"
+	"emberdrop/seal"
+	"emberdrop/vault"
+)
+
+// folder is a data folder: where everything that outlives the program stands.
+type folder struct {
+	path  string
+	host  string // the host key's file
+	onion string // the onion key's file
+}
+
+// newFolder places the two keys inside the folder unless they live elsewhere.
+func newFolder(path, hostKey, onionKey string) folder {
+	f := folder{path: path, host: hostKey, onion: onionKey}
+	if f.host == "" {
+		f.host = f.in("host.key")
+	}
+	if f.onion == "" {
+		f.onion = f.in("onion.key")
+	}
+	return f
+}
+
+func (f folder) in(name string) string { return filepath.Join(f.path, name) }
+
+// create makes the folder with its keys and an empty log and vault. It refuses
+// one that exists and is not empty: keys are never overwritten.
+func (f folder) create() error {
+	if entries, err := os.ReadDir(f.path); err == nil && len(entries) > 0 {
+		return hint{fmt.Errorf("%s exists and is not empty", f.path), "init makes a new folder; serve uses one that exists"}
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(f.path, 0o700); err != nil {
+		return err
+	}
+	if err := os.Chmod(f.path, 0o700); err != nil {
+		return err
+	}
+	host := seal.NewKey()
+	if err := writeNew(f.host, host[:]); err != nil {
+		return err
+	}
+	if err := writeNew(f.onion, onion.NewKey().Marshal()); err != nil {
+		return err
+	}
+	if err := vault.Init(f.vault(host)); err != nil {
+		return err
+	}
+	if err := eventlog.Create(f.log(nil, nil)); err != nil {
+		return err
+	}
+	return syncDir(f.path)
+}
+
+func (f folder) vault(host seal.Key) vault.Config {
+	return vault.Config{FS: vfs.Default, Dir: f.in("vault"), HostKey: host}
+}
+
+func (f folder) log(events *slog.Logger, fatal func(error)) eventlog.Config {
+	return eventlog.Config{
+		FS: vfs.Default, Dir: f.in("log"), Fold: link.Fold{}, Types: link.Types(),
+		Log: events, Fatal: fatal,
+	}
+}
+
+// hostKey reads the host key.
+func (f folder) hostKey() (key seal.Key, err error) {
+	raw, err := os.ReadFile(f.host)
+	if errors.Is(err, fs.ErrNotExist) {
+		return key, hint{errors.New("no host key at " + f.host), "make a data folder with `emberdrop init --data DIR`, or name the key with --host-key"}
+	}
+	if err != nil {
+		return key, err
+	}
+	if len(raw) != len(key) {
+		return key, fmt.Errorf("host key %s has %d bytes, not %d", f.host, len(raw), len(key))
+	}
+	copy(key[:], raw)
+	return key, nil
+}
+
+// onionKey reads the onion service's key.
+func (f folder) onionKey() (key onion.Key, err error) {
+	raw, err := os.ReadFile(f.onion)
+	if err != nil {
+		return key, fmt.Errorf("onion key: %w", err)
+	}
+	return onion.UnmarshalKey(raw)
+}
+
+// opened is a data folder in use.
+type opened struct {
+	log   *eventlog.Log
+	vault *vault.Vault
+	host  seal.Key
+}
+
+// open opens log and vault. Only one process can: the log holds a lock.
+func (f folder) open(events *slog.Logger, fatal func(error)) (*opened, error) {
+	host, err := f.hostKey()
+	if err != nil {
+		return nil, err
+	}
+	log, err := eventlog.Open(f.log(events, fatal))
+	if err != nil {
+		return nil, err
+	}
+	v, err := vault.Open(f.vault(host))
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	return &opened{log: log, vault: v, host: host}, nil
+}
+
+// writeNew writes a secret file that must not exist yet, and syncs it.
+func writeNew(path string, content []byte) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := file.Write(content); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	return errors.Join(file.Sync(), file.Close())
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// config is what link stands on.
+func (o *opened) config() link.Config {
+	return link.Config{Log: o.log, Vault: o.vault, HostKey: o.host}
+}
+
+func (o *opened) close() error { return o.log.Close() }

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// dataFlags are the flags that say where a data folder and its keys are.
+func dataFlags(cmd *cobra.Command) (open func() (folder, error)) {
+	data := cmd.Flags().String("data", "", "data `folder`")
+	host := cmd.Flags().String("host-key", "", "`file` of the host key, if it lives off the data disk (default DIR/host.key)")
+	onion := cmd.Flags().String("onion-key", "", "`file` of the onion service's key, if it lives elsewhere (default DIR/onion.key)")
+	return func() (folder, error) {
+		if *data == "" {
+			return folder{}, usageError{errors.New("--data DIR is needed")}
+		}
+		return newFolder(*data, *host, *onion), nil
+	}
+}
+
+func initCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "init --data DIR",
+		Short: "make a data folder: the onion address, the host key, an empty log and vault",
+		Args:  cobra.NoArgs,
+	}
+	open := dataFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		f, err := open()
+		if err != nil {
+			return err
+		}
+		if err := f.create(); err != nil {
+			return err
+		}
+		key, err := f.onionKey()
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "address: http://%s\n", key.Address())
+		return err
+	}
+	return cmd
+}

@@ -1,0 +1,67 @@
+package link
+
+// The events of a link's life. Names carry a version; a body that changes gets a
+// new version, and old ones are upcast on read. Bodies hold ids, random file
+// names, padded sizes, deadlines, counts, hashes of ciphertext and reason codes:
+// never a byte of content, a name, a caption, a key or an address. Their time is
+// the event's hour, which the log keeps.
+const (
+	typeCreated  = "link.created.1"
+	typeViewed   = "link.viewed.1"
+	typeEnded    = "link.ended.1"
+	typeShredded = "payload.shredded.1"
+	typePurged   = "streams.purged.1"
+)
+
+// Types lists every event type that this package folds.
+func Types() []string {
+	return []string{typeCreated, typeViewed, typeEnded, typeShredded, typePurged}
+}
+
+type created struct {
+	Payload  string   `cbor:"1,keyasint"`           // the payload's random file name
+	Size     int64    `cbor:"2,keyasint"`           // bytes of the padded file
+	Sum      [32]byte `cbor:"3,keyasint"`           // SHA-256 of what follows its header page
+	Receipt  [32]byte `cbor:"4,keyasint"`           // hash of the receipt token
+	Deadline int64    `cbor:"5,keyasint,omitempty"` // minutes since 1970; 0: never
+	Views    int      `cbor:"6,keyasint,omitempty"` // view limit; 0: none
+	Idle     int64    `cbor:"7,keyasint,omitempty"` // idle limit in hours; 0: none
+}
+
+type viewed struct{}
+
+type ended struct {
+	Reason Reason `cbor:"1,keyasint"`
+}
+
+type shredded struct{}
+
+// Reason is why a link ended.
+type Reason uint8
+
+// The reasons, as stored. They are never renumbered.
+const (
+	Live     Reason = 0 // it has not ended
+	Expired  Reason = 1 // its deadline came
+	Viewed   Reason = 2 // its last view was taken
+	Idle     Reason = 3 // nobody opened it for its idle limit
+	Uploader Reason = 4 // the receipt's holder destroyed it
+	Operator Reason = 5 // the operator took it down
+)
+
+// String is the word that receipts and scripts show.
+func (r Reason) String() string {
+	switch r {
+	case Expired:
+		return "expired"
+	case Viewed:
+		return "viewed"
+	case Idle:
+		return "idle"
+	case Uploader:
+		return "uploader"
+	case Operator:
+		return "operator"
+	}
+	return "live"
+}

@@ -1,0 +1,166 @@
+// Package link decides what happens to links: it turns commands (create,
+// reveal, destroy, expire) into events, folds events into link state, answers
+// what a visitor may know, and keeps the leases and upload answers that live in
+// RAM only. It must not know HTTP, pages, or the database behind the log, and
+// it never logs or stores a secret, a token, a caption or a byte of content.
+package link
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"emberdrop/eventlog"
+	"emberdrop/seal"
+	"emberdrop/vault"
+)
+
+// What a caller can be told. Refusals of a file's content pass through as
+// *strip.UnsupportedError and strip.ErrDamaged.
+var (
+	// ErrGone is the one answer for links, leases and receipts that ended, never
+	// were, are held, or whose token is malformed (law 5).
+	ErrGone = errors.New("no such link")
+	// ErrPassphrase means that the passphrase does not open the link. It burned nothing.
+	ErrPassphrase = errors.New("wrong passphrase")
+	// ErrUnavailable means that the link lives but could not be opened or
+	// finished now; nothing was served.
+	ErrUnavailable = errors.New("link cannot be opened now")
+	ErrEmpty       = errors.New("nothing was sent")
+	ErrTooLarge    = errors.New("too large")
+	ErrTooMany     = errors.New("too many files")
+	ErrBusy        = errors.New("busy")
+	ErrFull        = errors.New("no room left")
+	// ErrCaption means a caption of more than MaxCaption characters or not UTF-8.
+	ErrCaption = errors.New("caption refused")
+	// ErrPolicy means a policy that contradicts itself or is out of range.
+	ErrPolicy = errors.New("policy refused")
+)
+
+// Config is what Links stands on.
+type Config struct {
+	Log   *eventlog.Log
+	Vault *vault.Vault
+
+	// HostKey goes into every link id. Zero is a key like any other, so it must
+	// be the same one that the vault was opened with.
+	HostKey seal.Key
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+
+	LeaseIdle  time.Duration // a lease ends after so long without a fetch; 0 means 5 minutes
+	LeaseMax   time.Duration // and at the latest after this; 0 means 1 hour
+	ReceiptTTL time.Duration // a receipt answers so long after the link's end; 0 means 24 hours
+
+	MaxFile   int64 // bytes of one file; 0 means 50 MiB
+	MaxUpload int64 // bytes of one upload's files together; 0 means 200 MiB
+	MaxItems  int   // files in one link; 0 means 50
+
+	// Events is where constant categories of trouble go; nil means nowhere.
+	Events *slog.Logger
+
+	// Step is called between the steps of a burn and may never return, so that
+	// a test can end the process there. nil means nothing is called.
+	Step func(step string)
+}
+
+// Links is the domain: every command and every question goes through it.
+type Links struct {
+	cfg Config // not changed after New
+
+	answers *once[Answer]     // upload id -> what its uploader is shown
+	reveals *once[seal.Token] // reveal value -> lease token
+	leases  *leases
+
+	opening chan struct{} // slots for key derivation from a passphrase, which costs much RAM
+
+	wake chan struct{} // buffered, 1
+}
+
+// New wires the domain over an open log and vault.
+func New(cfg Config) *Links {
+	or := func(d *time.Duration, zero time.Duration) {
+		if *d == 0 {
+			*d = zero
+		}
+	}
+	or(&cfg.LeaseIdle, 5*time.Minute)
+	or(&cfg.LeaseMax, time.Hour)
+	or(&cfg.ReceiptTTL, 24*time.Hour)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.MaxFile == 0 {
+		cfg.MaxFile = 50 << 20
+	}
+	if cfg.MaxUpload == 0 {
+		cfg.MaxUpload = 200 << 20
+	}
+	if cfg.MaxItems == 0 {
+		cfg.MaxItems = 50
+	}
+	if cfg.Events == nil {
+		cfg.Events = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Step == nil {
+		cfg.Step = func(string) {}
+	}
+	return &Links{
+		cfg:     cfg,
+		answers: newOnce[Answer](),
+		reveals: newOnce[seal.Token](),
+		leases:  newLeases(),
+		opening: make(chan struct{}, 2),
+		wake:    make(chan struct{}, 1),
+	}
+}
+
+// Wake delivers when something became due sooner than Next said: a new link, a
+// lease that ended, a link that was destroyed.
+func (l *Links) Wake() <-chan struct{} { return l.wake }
+
+func (l *Links) stir() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// lookup finds the state of the link that secret opens. A malformed secret takes
+// the same path as an unknown one: derive an id, look it up (law 5).
+func (l *Links) lookup(secret string) (token seal.Token, id eventlog.ID, st state, err error) {
+	token, bad := seal.ParseToken(secret)
+	id = eventlog.ID(seal.LinkID(token, l.cfg.HostKey))
+	st, err = l.read(id)
+	if err == nil && bad != nil {
+		err = ErrGone
+	}
+	return token, id, st, err
+}
+
+// read returns the state of a link that can be opened now, else ErrGone.
+func (l *Links) read(id eventlog.ID) (st state, err error) {
+	err = l.cfg.Log.Read(func(tx *eventlog.Tx) error {
+		var known bool
+		st, known, err = load(tx, id)
+		if err != nil {
+			return err
+		}
+		if !known || !st.live(l.now(tx)) {
+			return ErrGone
+		}
+		return nil
+	})
+	return st, err
+}
+
+// now is the clock, but never behind the log's high-water mark, so that a clock
+// set back revives nothing.
+func (l *Links) now(tx *eventlog.Tx) time.Time {
+	now, mark := l.cfg.Now(), tx.Now()
+	if mark.After(now) {
+		return mark
+	}
+	return now
+}

@@ -1,0 +1,219 @@
+package link
+
+import (
+	"errors"
+	"time"
+
+	"emberdrop/eventlog"
+)
+
+// sweepBatch bounds how many links one pass ends or shreds in one command.
+const sweepBatch = 256
+
+// EndDue ends the links whose deadline or idle limit has come, ends the leases
+// and forgets the answers whose time is over.
+func (l *Links) EndDue() error {
+	now := l.cfg.Now()
+	over, _ := l.leases.which(func(s *Lease) bool { return !s.alive(now) })
+	for _, s := range over {
+		l.endLease(s)
+	}
+	l.answers.expire(now)
+	l.reveals.expire(now)
+	for {
+		due, err := l.due(now, sweepBatch)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		ended, err := l.end(due)
+		if err != nil {
+			return err
+		}
+		for _, e := range ended {
+			l.finish(e.id, e.st.Payload)
+		}
+		if len(ended) == 0 {
+			return nil // nothing moved: the clock is behind the schedule's reader
+		}
+	}
+}
+
+type entry struct {
+	id eventlog.ID
+	st state
+}
+
+// end appends the end of every link among ids that is due.
+func (l *Links) end(ids []eventlog.ID) (done []entry, err error) {
+	err = l.cfg.Log.Do(l.cfg.Now(), func(tx *eventlog.Tx) (events []eventlog.Draft, err error) {
+		done = nil
+		for _, id := range ids {
+			st, known, err := load(tx, id)
+			if err != nil {
+				return nil, err
+			}
+			if !known || st.Reason != Live || st.live(tx.Now()) {
+				continue
+			}
+			events = append(events, endBy(id, st, tx.Now(), Live)...)
+			done = append(done, entry{id, st})
+		}
+		return events, nil
+	})
+	return done, err
+}
+
+// due lists links that end at now or before.
+func (l *Links) due(now time.Time, most int) (ids []eventlog.ID, err error) {
+	lo, hi := eventlog.DeadlineBounds(now.Unix() / 60)
+	err = l.schedule(lo, hi, func(minute int64, id eventlog.ID) (more bool) {
+		if minute != shredNow {
+			ids = append(ids, id)
+		}
+		return len(ids) < most
+	})
+	return ids, err
+}
+
+// schedule visits rows of the schedule in order.
+func (l *Links) schedule(lo, hi []byte, visit func(minute int64, id eventlog.ID) (more bool)) error {
+	return l.cfg.Log.Read(func(tx *eventlog.Tx) error {
+		return tx.Scan(lo, hi, func(key, _ []byte) (bool, error) {
+			minute, id, ok := eventlog.ParseDeadlineKey(key)
+			if !ok {
+				return false, errBadKey
+			}
+			return visit(minute, id), nil
+		})
+	})
+}
+
+var errBadKey = errors.New("a key of the log cannot be read")
+
+// ShredEnded shreds the payload of every ended link that no lease holds, and
+// appends that it did. Payload before event: a crash in between finds the file
+// gone and appends the event then. Links whose payload cannot be shredded now
+// stay in the schedule; the first error is returned when the others are done.
+func (l *Links) ShredEnded() error {
+	var ids []eventlog.ID
+	lo, hi := eventlog.DeadlineBounds(shredNow)
+	err := l.schedule(lo, hi, func(_ int64, id eventlog.ID) bool {
+		ids = append(ids, id)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	var first error
+	for _, id := range ids {
+		if l.leases.held(id) {
+			continue
+		}
+		if err := l.shred(id); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (l *Links) shred(id eventlog.ID) error {
+	var st state
+	err := l.cfg.Log.Read(func(tx *eventlog.Tx) (err error) {
+		st, _, err = load(tx, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if st.Reason == Live || st.Gone {
+		return nil
+	}
+	if err := l.cfg.Vault.Shred(st.Payload); err != nil {
+		return err
+	}
+	l.cfg.Step("shredded")
+	return l.cfg.Log.Do(l.cfg.Now(), func(tx *eventlog.Tx) ([]eventlog.Draft, error) {
+		st, known, err := load(tx, id)
+		if err != nil || !known || st.Gone {
+			return nil, err
+		}
+		return []eventlog.Draft{{Link: id, Type: typeShredded, Data: shredded{}}}, nil
+	})
+}
+
+// Next is when something becomes due: a link's end, a lease's, or an answer's
+// that must be forgotten. The zero time means nothing will.
+func (l *Links) Next() (time.Time, error) {
+	now := l.cfg.Now()
+	_, next := l.leases.which(func(*Lease) bool { return false })
+	next = earlier(next, l.answers.expire(now))
+	next = earlier(next, l.reveals.expire(now))
+	lo, hi := eventlog.AllDeadlineBounds()
+	err := l.schedule(lo, hi, func(minute int64, _ eventlog.ID) bool {
+		if minute != shredNow {
+			next = earlier(next, fromMinute(minute))
+		}
+		return minute == shredNow
+	})
+	return next, err
+}
+
+// Repair mends, before anything is served, what a crash left: files that no
+// living link owns are shredded (payloads whose event was never written, drafts,
+// staging files, half-shredded ones), and links that ended before their payload
+// was shredded are shredded now.
+func (l *Links) Repair() error {
+	leftovers, err := l.cfg.Vault.Leftovers()
+	if err != nil {
+		return err
+	}
+	orphans, err := l.orphans()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range append(leftovers, orphans...) {
+		errs = append(errs, l.cfg.Vault.Shred(name))
+	}
+	return errors.Join(append(errs, l.ShredEnded())...)
+}
+
+// orphans are payload files that no link in the log names.
+func (l *Links) orphans() ([]string, error) {
+	names, err := l.cfg.Vault.Names()
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	loose := make(map[string]struct{}, len(names))
+	for _, name := range names {
+		loose[name] = struct{}{}
+	}
+	err = l.each(func(_ eventlog.ID, st state) { delete(loose, st.Payload) })
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, 0, len(loose))
+	for name := range loose {
+		out = append(out, name)
+	}
+	return out, nil
+}
+
+// each visits the state of every link that the log knows.
+func (l *Links) each(visit func(eventlog.ID, state)) error {
+	return l.cfg.Log.Read(func(tx *eventlog.Tx) error {
+		lo, hi := eventlog.LinkBounds()
+		return tx.Scan(lo, hi, func(key, value []byte) (bool, error) {
+			id, ok := eventlog.ParseLinkKey(key)
+			if !ok {
+				return false, errBadKey
+			}
+			st, err := decodeState(value)
+			if err != nil {
+				return false, err
+			}
+			visit(id, st)
+			return true, nil
+		})
+	})
+}

@@ -1,0 +1,90 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+
+	"emberdrop/eventlog"
+	"emberdrop/vault"
+)
+
+// Finding is one class of disorder: what is wrong, how often, and what would be
+// done about it. It names no link, file or token.
+type Finding struct {
+	What   string
+	Count  int
+	Remedy string
+}
+
+func (f Finding) String() string { return fmt.Sprintf("%d %s; %s", f.Count, f.What, f.Remedy) }
+
+// Verify holds log, projections and vault against each other and changes
+// nothing. It needs no link secret: payloads are checked by the hash of their
+// ciphertext. No findings means in order.
+func (l *Links) Verify() ([]Finding, error) {
+	diffs, err := l.cfg.Log.Verify()
+	if err != nil {
+		return nil, err
+	}
+	var out []Finding
+	for _, diff := range diffs {
+		out = append(out, Finding{diff.What, diff.Count, "`emberdrop rebuild` makes the projections anew from the events"})
+	}
+	payloads, err := l.verifyPayloads()
+	if err != nil {
+		return nil, err
+	}
+	return append(out, payloads...), nil
+}
+
+func (l *Links) verifyPayloads() ([]Finding, error) {
+	missing := Finding{What: "payloads of live links are missing", Remedy: "those links cannot be opened any more; they end by their policy"}
+	damaged := Finding{What: "payloads of live links are damaged", Remedy: "those links cannot be opened any more; they end by their policy"}
+	waiting := Finding{What: "ended links wait to be shredded", Remedy: "the sweeper shreds them at the next start"}
+	loose := Finding{What: "files in the vault belong to no link", Remedy: "the next start shreds them"}
+
+	names, err := l.cfg.Vault.Names()
+	if err != nil {
+		return nil, err
+	}
+	unclaimed := make(map[string]struct{}, len(names))
+	for _, name := range names {
+		unclaimed[name] = struct{}{}
+	}
+	var live []state
+	err = l.each(func(_ eventlog.ID, st state) {
+		delete(unclaimed, st.Payload)
+		switch {
+		case st.Reason == Live:
+			live = append(live, st)
+		case !st.Gone:
+			waiting.Count++
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, st := range live {
+		switch err := l.cfg.Vault.Verify(st.Payload, st.Size, st.Sum); {
+		case errors.Is(err, vault.ErrMissing):
+			missing.Count++
+		case errors.Is(err, vault.ErrDamaged):
+			damaged.Count++
+		case err != nil:
+			return nil, err
+		}
+	}
+	leftovers, err := l.cfg.Vault.Leftovers()
+	if err != nil {
+		return nil, err
+	}
+	loose.Count = len(unclaimed) + len(leftovers)
+
+	var out []Finding
+	for _, f := range []Finding{missing, damaged, waiting, loose} {
+		if f.Count > 0 {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}

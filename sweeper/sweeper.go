@@ -1,0 +1,92 @@
+// Package sweeper decides when: it ends links whose time has come, ends leases,
+// and shreds what has ended, as soon as it is due and not on a coarse poll. What
+// that means is link's to decide; this package knows no database, no file and no
+// request.
+package sweeper
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"emberdrop/link"
+)
+
+// Config is what a Sweeper stands on.
+type Config struct {
+	Links *link.Links
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+
+	// Retry is how long after a failure it tries again; 0 means 30 seconds.
+	Retry time.Duration
+
+	// Events is where constant categories of trouble go; nil means nowhere.
+	Events *slog.Logger
+}
+
+// Sweeper runs the housekeeping of one Links.
+type Sweeper struct{ cfg Config }
+
+// New makes a Sweeper; Run starts it.
+func New(cfg Config) *Sweeper {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Retry == 0 {
+		cfg.Retry = 30 * time.Second
+	}
+	if cfg.Events == nil {
+		cfg.Events = slog.New(slog.DiscardHandler)
+	}
+	return &Sweeper{cfg}
+}
+
+// longest bounds one sleep: the machine may have slept meanwhile or its clock
+// may have been set, and timers follow neither.
+const longest = time.Minute
+
+// Run sweeps until ctx ends. It wakes when the next deadline is due, or when
+// link says that something became due sooner.
+func (s *Sweeper) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-s.cfg.Links.Wake():
+		}
+		timer.Reset(s.pass())
+	}
+}
+
+// pass does everything that is due and says how long nothing will be.
+func (s *Sweeper) pass() (sleep time.Duration) {
+	if err := s.Sweep(); err != nil {
+		s.cfg.Events.Error("sweep failed, will try again", "room", "sweeper", "in", s.cfg.Retry)
+		return s.cfg.Retry
+	}
+	next, err := s.cfg.Links.Next()
+	if err != nil {
+		return s.cfg.Retry
+	}
+	if next.IsZero() {
+		return longest
+	}
+	// A moment more than the distance, so that the deadline has passed on waking.
+	return min(max(next.Sub(s.cfg.Now()), 0)+10*time.Millisecond, longest)
+}
+
+// Sweep does everything that is due now. One failure does not keep the rest from
+// being tried; the first is returned.
+func (s *Sweeper) Sweep() error {
+	end := s.cfg.Links.EndDue()
+	shred := s.cfg.Links.ShredEnded()
+	if end != nil {
+		return end
+	}
+	return shred
+}
