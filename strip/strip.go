@@ -79,8 +79,12 @@ func Strip(dst io.Writer, src io.ReaderAt, size int64) (Report, error) {
 	}
 	var removed Removed
 	switch kind {
+	case JPEG:
+		removed, err = stripJPEG(dst, src, size)
+	case PNG:
+		removed, err = stripPNG(dst, src, size)
 	default:
-		err = &UnsupportedError{}
+		err = &UnsupportedError{Found: string(kind), Hint: wanted}
 	}
 	if err != nil {
 		return Report{}, err
