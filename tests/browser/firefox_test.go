@@ -1,0 +1,338 @@
+package browser_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"emberdrop/tests/browser"
+)
+
+// origin is a name of an onion's shape; only the SOCKS server of the test knows it.
+var origin = "http://" + strings.Repeat("emberdrop2", 5) + "emberd.onion"
+
+const formPage = `<!doctype html><html lang=en><meta charset=utf-8><meta name=color-scheme content="light dark">
+<title>form</title><style>body{margin:0;color-scheme:light dark} #tall{height:2000px} iframe{width:100%;height:100px;border:0}</style>
+<p id=script>script is off</p><script>document.getElementById("script").textContent = "script is on"</script>
+<noscript><p id=noscript>no script</p></noscript>
+<form id=form method=post action=/up enctype=multipart/form-data target=result>
+<input type=file name=file multiple><input name=caption maxlength=20 value=old>
+<label><input type=radio name=burn value=on> burn</label><button>Send</button></form>
+<iframe id=progress src=/progress></iframe><iframe id=result name=result></iframe>
+<img id=photo src=/photo.png width=4 height=2 alt=photo><img id=away src=http://elsewhere.example/x.png alt=away>
+<a id=next href=/next>next</a><p id=hidden style=display:none>hidden</p><div id=tall></div>`
+
+// photo has a different colour in every pixel.
+func photo() *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, 4, 2))
+	for i := range 8 {
+		img.Set(i%4, i/4, color.NRGBA{uint8(30 * i), uint8(255 - 20*i), uint8(i), 255})
+	}
+	return img
+}
+
+// site is a stand-in for emberdrop's pages, the never-ending progress frame included.
+func site(t *testing.T) (proxy *socks, visits *atomic.Int32) {
+	t.Helper()
+	visits = new(atomic.Int32)
+	mux := http.NewServeMux()
+	page := func(w http.ResponseWriter, format string, args ...any) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		fmt.Fprintf(w, format, args...)
+	}
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/form", http.StatusSeeOther)
+	})
+	mux.HandleFunc("GET /form", func(w http.ResponseWriter, r *http.Request) {
+		visits.Add(1)
+		page(w, "%s", formPage)
+	})
+	mux.HandleFunc("GET /next", func(w http.ResponseWriter, r *http.Request) {
+		page(w, `<!doctype html><p id=next>second page</p><p id=headers>%s %s %s</p>`,
+			r.Header.Get("Sec-GPC"), r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Accept-Encoding"))
+	})
+	mux.HandleFunc("GET /progress", func(w http.ResponseWriter, r *http.Request) {
+		page(w, "<!doctype html><p>waiting</p>")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	mux.HandleFunc("GET /photo.png", func(w http.ResponseWriter, r *http.Request) { png.Encode(w, photo()) })
+	mux.HandleFunc("POST /up", func(w http.ResponseWriter, r *http.Request) {
+		r.ParseMultipartForm(1 << 20)
+		var names []string
+		for _, h := range r.MultipartForm.File["file"] {
+			names = append(names, fmt.Sprintf("%s:%d", h.Filename, h.Size))
+		}
+		page(w, `<!doctype html><p class=done title=title>got %s, "%s", burn=%s</p>`,
+			strings.Join(names, " "), r.FormValue("caption"), r.FormValue("burn"))
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections) // runs first: the progress frame never ends by itself
+	return startSOCKS(t, server.Listener.Addr().String()), visits
+}
+
+// ok fails the test on an error, with the step that had it.
+func ok(t *testing.T, step string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s: %v", step, err)
+	}
+}
+
+func wantText(t *testing.T, f *browser.Firefox, selector, want string) {
+	t.Helper()
+	got, err := f.Text(selector)
+	ok(t, selector, err)
+	if got != want {
+		t.Errorf("%s shows %q, want %q", selector, got, want)
+	}
+}
+
+func TestUploadWithoutScript(t *testing.T) {
+	proxy, visits := site(t)
+	shots := filepath.Join(t.TempDir(), "shots")
+	f := browser.For(t, browser.Config{SOCKS: proxy.addr(), Shots: shots, Patience: 20 * time.Second})
+	ok(t, "open", f.Open(origin+"/"))
+	wantText(t, f, "#script", "script is off")
+	wantText(t, f, "#noscript", "no script")
+	if url, err := f.URL(); err != nil || url != origin+"/form" {
+		t.Errorf("the address is %q, %v", url, err)
+	}
+
+	one, two := filepath.Join(t.TempDir(), "one.jpg"), filepath.Join(t.TempDir(), "two two.jpg")
+	ok(t, "write", errors.Join(os.WriteFile(one, make([]byte, 11), 0o600), os.WriteFile(two, make([]byte, 2222), 0o600)))
+	ok(t, "files", f.SetFiles("[name=file]", one, two))
+	ok(t, "caption", f.Fill("[name=caption]", "twenty letters long, and more"))
+	ok(t, "radio", f.Click("[name=burn]"))
+	ok(t, "send", f.Click("form button"))
+	ok(t, "frame", f.Frame("#result"))
+	wantText(t, f, ".done", `got one.jpg:11 two two.jpg:2222, "twenty letters long,", burn=on`)
+	if title, err := f.Attr(".done", "title"); err != nil || title != "title" {
+		t.Errorf("the title is %q, %v", title, err)
+	}
+	if absent, err := f.Attr(".done", "nothing"); err != nil || absent != "" {
+		t.Errorf("an absent attribute is %q, %v", absent, err)
+	}
+	ok(t, "screenshot", f.Screenshot("result"))
+	wantText(t, f, ".done", `got one.jpg:11 two two.jpg:2222, "twenty letters long,", burn=on`) // still in the frame
+	if source, err := f.Source(); err != nil || !strings.Contains(source, `class="done"`) {
+		t.Errorf("the frame's source is %q, %v", source, err)
+	}
+	ok(t, "top", f.Top())
+	wantText(t, f, "#hidden", "")
+	if n, err := f.Count("iframe"); err != nil || n != 2 {
+		t.Errorf("%d frames, %v", n, err)
+	}
+	ok(t, "progress", f.Frame("#progress"))
+	ok(t, "progress", f.WaitText("p", "waiting"))
+
+	before := visits.Load()
+	ok(t, "reload", f.Reload())
+	wantText(t, f, "#script", "script is off")
+	ok(t, "follow", f.Follow("#next"))
+	wantText(t, f, "#headers", "1 same-origin gzip, deflate")
+	ok(t, "back", f.Back())
+	ok(t, "form again", f.Wait("#form"))
+	if n := visits.Load() - before; n != 2 {
+		t.Errorf("reload and back fetched the page %d times, want 2", n)
+	}
+	checkShot(t, filepath.Join(shots, "result.png"), 1388) // 1400 without the scrollbar
+	others := slices.Compact(proxy.others())
+	if len(others) != 1 || others[0] != "elsewhere.example" {
+		t.Errorf("hosts asked for beside the onion: %q, want only the picture's", others)
+	}
+}
+
+// checkShot checks that a screenshot holds the whole page and not one colour only.
+func checkShot(t *testing.T, file string, width int) {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	ok(t, "screenshot", err)
+	img, err := png.Decode(bytes.NewReader(raw))
+	ok(t, "screenshot", err)
+	if b := img.Bounds(); b.Dx() != width || b.Dy() < 2000 {
+		t.Errorf("the screenshot is %v, want %d wide and the whole page high", b, width)
+	}
+	first := img.At(0, 0)
+	for y := range 300 {
+		for x := range 300 {
+			if img.At(x, y) != first {
+				return
+			}
+		}
+	}
+	t.Error("the screenshot is empty")
+}
+
+func TestPixels(t *testing.T) {
+	proxy, _ := site(t)
+	f := browser.For(t, browser.Config{SOCKS: proxy.addr(), Patience: 20 * time.Second})
+	ok(t, "open", f.Open(origin+"/form"))
+	var got image.Image
+	for range 50 { // the picture may come after its element
+		var err error
+		got, err = f.Pixels("#photo")
+		ok(t, "pixels", err)
+		if samePixels(got, photo()) {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Errorf("painted %v, want %v", got, photo())
+}
+
+func samePixels(a, b image.Image) bool {
+	if a.Bounds().Size() != b.Bounds().Size() {
+		return false
+	}
+	for y := range a.Bounds().Dy() {
+		for x := range a.Bounds().Dx() {
+			r, g, bl, _ := a.At(x, y).RGBA()
+			r2, g2, b2, _ := b.At(x, y).RGBA()
+			if r != r2 || g != g2 || bl != b2 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// A phone's width, dark, and with script: the three ways to leave Tor
+// Browser's defaults. With script on the same page must show it, or the other
+// test could not tell.
+func TestNarrowDarkScript(t *testing.T) {
+	proxy, _ := site(t)
+	shots := t.TempDir()
+	f := browser.For(t, browser.Config{SOCKS: proxy.addr(), Width: 360, Height: 640, Dark: true, Script: true,
+		Shots: shots, Patience: 20 * time.Second})
+	ok(t, "open", f.Open(origin+"/form"))
+	wantText(t, f, "#script", "script is on")
+	ok(t, "screenshot", f.Screenshot("narrow"))
+	checkShot(t, filepath.Join(shots, "narrow.png"), 360)
+	ok(t, "resize", f.Resize(768, 500))
+	ok(t, "screenshot", f.Screenshot("wide"))
+	checkShot(t, filepath.Join(shots, "wide.png"), 768)
+	tall, err := f.Pixels("#tall")
+	ok(t, "pixels", err)
+	if r, g, b, _ := tall.At(700, 100).RGBA(); r+g+b > 3*0x8000 {
+		t.Errorf("the page is light: %x %x %x", r, g, b)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	proxy, _ := site(t)
+	f := browser.For(t, browser.Config{SOCKS: proxy.addr(), Patience: 2 * time.Second})
+	if err := f.Open("http://elsewhere.example/"); !errors.Is(err, browser.ErrUnreachable) {
+		t.Errorf("a refused address: %v, want ErrUnreachable", err)
+	}
+	ok(t, "open", f.Open(origin+"/next"))
+	if err := f.Wait("#never"); err == nil || !strings.Contains(err.Error(), "#never") {
+		t.Errorf("waiting for what never comes: %v", err)
+	}
+	if err := f.Screenshot("x"); err == nil {
+		t.Error("a screenshot without a folder succeeds")
+	}
+	if err := f.Resize(360, 640); err == nil {
+		t.Error("a letterboxed window can be resized")
+	}
+	ok(t, "close", f.Close())
+	ok(t, "close again", f.Close())
+	if err := f.Open(origin); err == nil {
+		t.Error("a closed browser opens a page")
+	}
+}
+
+func TestCloseLeavesNothing(t *testing.T) {
+	proxy, _ := site(t)
+	dir := t.TempDir()
+	f := browser.For(t, browser.Config{SOCKS: proxy.addr(), Dir: dir})
+	ok(t, "open", f.Open(origin+"/next"))
+	if len(processes(t, dir)) < 2 {
+		t.Fatal("the test does not see the browser's processes")
+	}
+	ok(t, "close", f.Close())
+	if left := processes(t, dir); len(left) > 0 {
+		t.Errorf("processes left: %q", left)
+	}
+}
+
+// With the environment variable set, the test binary is the victim of
+// TestKilledTestLeavesNothing: it starts a browser and waits to be killed.
+const victim = "EMBERDROP_BROWSER_VICTIM"
+
+func TestMain(m *testing.M) {
+	dir := os.Getenv(victim)
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	_, err := browser.Start(context.Background(), browser.Config{SOCKS: "127.0.0.1:9", Dir: dir})
+	fmt.Println("started", err)
+	time.Sleep(time.Minute)
+}
+
+func TestKilledTestLeavesNothing(t *testing.T) {
+	if _, err := exec.LookPath("firefox-esr"); err != nil && os.Getenv("CI") != "true" {
+		t.Skip(browser.ErrMissing)
+	}
+	dir := t.TempDir()
+	self, err := os.Executable()
+	ok(t, "executable", err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), victim+"="+dir)
+	out, err := cmd.StdoutPipe()
+	ok(t, "pipe", err)
+	ok(t, "start", cmd.Start())
+	defer cmd.Process.Kill()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "started <nil>\n" {
+		t.Fatalf("the victim says %q, %v", line, err)
+	}
+	if len(processes(t, dir)) < 2 {
+		t.Fatal("the test does not see the browser's processes")
+	}
+	ok(t, "kill", cmd.Process.Signal(syscall.SIGKILL))
+	cmd.Wait()
+	var left []string
+	for range 100 {
+		if left = processes(t, dir); len(left) == 0 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Errorf("processes left 10 s after the test was killed: %q", left)
+}
+
+// processes returns the command lines of the processes whose home is dir.
+func processes(t *testing.T, dir string) []string {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/environ")
+	ok(t, "processes", err)
+	var found []string
+	for _, file := range all {
+		env, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(env, []byte("HOME="+dir+"\x00")) {
+			continue // gone, or another's
+		}
+		line, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+		found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
+	}
+	return found
+}
