@@ -73,9 +73,8 @@ var safest = [...]struct {
 	{"javascript.enabled", false},
 	{"gfx.downloadable_fonts.enabled", false},
 	{"media.autoplay.default", 5},
-	// Not Tor Browser's: the port of this driver, no first-run pages, and no
-	// calls of Firefox's own that Marionette's preferences leave on.
-	{"marionette.port", 0},
+	// Not Tor Browser's: no first-run pages, and none of the calls of Firefox's
+	// own that Marionette's preferences leave on.
 	{"browser.aboutwelcome.enabled", false},
 	{"browser.preonboarding.enabled", false},
 	{"termsofuse.bypassNotification", true},
@@ -104,6 +103,7 @@ func writePrefs(dir string, cfg Config) error {
 	for _, p := range safest {
 		set(p.name, p.value)
 	}
+	set("marionette.port", 0) // any free one; Firefox writes it to MarionetteActivePort
 	set("network.proxy.socks", host)
 	set("network.proxy.socks_port", int(number))
 	// Later lines win over earlier ones.
