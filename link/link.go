@@ -73,8 +73,6 @@ type Links struct {
 	reveals *once[seal.Token] // reveal value -> lease token
 	leases  *leases
 
-	opening chan struct{} // slots for key derivation from a passphrase, which costs much RAM
-
 	wake chan struct{} // buffered, 1
 }
 
@@ -111,7 +109,6 @@ func New(cfg Config) *Links {
 		answers: newOnce[Answer](),
 		reveals: newOnce[seal.Token](),
 		leases:  newLeases(),
-		opening: make(chan struct{}, 2),
 		wake:    make(chan struct{}, 1),
 	}
 }

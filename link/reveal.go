@@ -101,7 +101,7 @@ func (l *Links) Reveal(ctx context.Context, secret, reveal, passphrase string) (
 // reveal opens, commits, and only then hands out. Whatever fails before the
 // commit point burns nothing; whatever fails after it serves nothing.
 func (l *Links) reveal(token seal.Token, id eventlog.ID, st state, passphrase string) (*Lease, error) {
-	payload, err := l.open(st.Payload, token, passphrase)
+	payload, err := l.cfg.Vault.Open(st.Payload, token, passphrase)
 	if err != nil {
 		return nil, l.unopened(id, err)
 	}
@@ -150,14 +150,4 @@ func (l *Links) takeView(id eventlog.ID) (final bool, err error) {
 		return events, nil
 	}) // COMMIT POINT of a reveal: when Do returns nil the view is taken, on the disk, for good.
 	return final, err
-}
-
-// open unwraps a payload. Deriving a key from a passphrase costs much memory, so
-// only a few do it at a time.
-func (l *Links) open(name string, token seal.Token, passphrase string) (*vault.Payload, error) {
-	if passphrase != "" {
-		l.opening <- struct{}{}
-		defer func() { <-l.opening }()
-	}
-	return l.cfg.Vault.Open(name, token, passphrase)
 }

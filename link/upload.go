@@ -82,6 +82,9 @@ func (u *Upload) Add(r io.Reader) (strip.Report, error) {
 	case size > u.links.cfg.MaxFile, u.total > u.links.cfg.MaxUpload:
 		return strip.Report{}, ErrTooLarge
 	}
+	if err := stage.Done(); err != nil {
+		return strip.Report{}, err
+	}
 	return u.strip(stage, size)
 }
 
@@ -134,10 +137,6 @@ func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 	}
 	if len(u.items) == 0 {
 		return Answer{}, ErrEmpty
-	}
-	if passphrase != "" {
-		l.opening <- struct{}{}
-		defer func() { <-l.opening }()
 	}
 	stored, err := u.draft.Commit(vault.Manifest{Caption: caption, Items: u.items}, passphrase)
 	if err != nil {

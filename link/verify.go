@@ -22,13 +22,13 @@ func (f Finding) String() string { return fmt.Sprintf("%d %s; %s", f.Count, f.Wh
 // nothing. It needs no link secret: payloads are checked by the hash of their
 // ciphertext. No findings means in order.
 func (l *Links) Verify() ([]Finding, error) {
-	diffs, err := l.cfg.Log.Verify()
+	report, err := l.cfg.Log.Verify()
 	if err != nil {
 		return nil, err
 	}
 	var out []Finding
-	for _, diff := range diffs {
-		out = append(out, Finding{diff.What, diff.Count, "`emberdrop rebuild` makes the projections anew from the events"})
+	for _, diff := range report.Diffs {
+		out = append(out, Finding{"rows of " + diff.Class + " differ from what the events say", diff.Missing + diff.Extra + diff.Different, "`emberdrop rebuild` makes the projections anew from the events"})
 	}
 	payloads, err := l.verifyPayloads()
 	if err != nil {
