@@ -1,0 +1,147 @@
+package onion
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/textproto"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	bine "github.com/cretz/bine/control"
+)
+
+const (
+	// A local tor answers in milliseconds. One that takes this long is hung or stopped.
+	requestTimeout = 30 * time.Second
+	eventBuffer    = 256
+)
+
+// control is the control connection of one tor.
+type control struct {
+	conn *bine.Conn
+	raw  net.Conn      // closing it is the only way to break off a request
+	lost chan struct{} // closed when nothing can be read any more
+
+	mu     sync.Mutex // one request at a time: two at once can wait for each other inside bine
+	events chan bine.Event
+}
+
+func newControl(conn *bine.Conn, raw net.Conn) *control {
+	return &control{conn: conn, raw: raw, lost: make(chan struct{}), events: make(chan bine.Event, eventBuffer)}
+}
+
+// request sends one line and returns the answer. Errors name the command and tor's status code and never
+// the line, which may hold the key, nor tor's text, which may quote it.
+func (c *control) request(name, line string) (*bine.Response, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	timer := time.AfterFunc(requestTimeout, func() { c.raw.Close() })
+	defer timer.Stop()
+	// "%s", because bine takes a format string.
+	resp, err := c.conn.SendRequest("%s", line)
+	if err == nil {
+		return resp, nil
+	}
+	var answer *textproto.Error
+	if errors.As(err, &answer) {
+		return nil, fmt.Errorf("%w: %s: status %d", ErrControl, name, answer.Code)
+	}
+	return nil, fmt.Errorf("%w: %s: no answer", ErrControl, name)
+}
+
+// subscribe asks for the events that the machine understands and starts reading them. The caller must drain
+// the channel, which is closed when the connection is lost.
+func (c *control) subscribe() (<-chan event, error) {
+	out := make(chan event, eventBuffer)
+	go func() {
+		defer close(out)
+		for {
+			select {
+			case e := <-c.events:
+				if e, ok := rawEvent(e); ok {
+					out <- e
+				}
+			case <-c.lost:
+				return
+			}
+		}
+	}()
+	go func() {
+		defer close(c.lost)
+		for c.conn.HandleNextEvent() == nil {
+		}
+	}()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	timer := time.AfterFunc(requestTimeout, func() { c.raw.Close() })
+	defer timer.Stop()
+	if err := c.conn.AddEventListener(c.events, bine.EventCodeStatusClient, bine.EventCodeStatusGeneral,
+		bine.EventCodeHSDesc, bine.EventCodeNetworkLiveness); err != nil {
+		return nil, fmt.Errorf("%w: SETEVENTS", ErrControl)
+	}
+	return out, nil
+}
+
+func rawEvent(e bine.Event) (event, bool) {
+	switch e := e.(type) {
+	case *bine.StatusEvent:
+		return event{string(e.Code()), e.Raw}, true
+	case *bine.HSDescEvent:
+		return event{string(e.Code()), e.Raw}, true
+	case *bine.NetworkLivenessEvent:
+		return event{string(e.Code()), e.Raw}, true
+	}
+	return event{}, false
+}
+
+// addOnion asks for our service and returns the id that tor made of the key. The service ends with this
+// connection: no Detach. bine's own request is not used because it does not know proof of work.
+func (c *control) addOnion(cfg Config) (string, error) {
+	var line strings.Builder
+	fmt.Fprintf(&line, "ADD_ONION ED25519-V3:%s Flags=MaxStreamsCloseCircuit MaxStreams=%d", cfg.Key.blob(), cfg.MaxStreams)
+	if !cfg.NoPoW {
+		fmt.Fprintf(&line, " PoWDefensesEnabled=1 PoWQueueRate=%d PoWQueueBurst=%d", cfg.PoWRate, cfg.PoWBurst)
+	}
+	// The bare file name, because ADD_ONION cannot quote and a folder's name may hold a space; tor runs in
+	// the socket's folder.
+	fmt.Fprintf(&line, " Port=80,unix:%s", filepath.Base(cfg.Target))
+	resp, err := c.request("ADD_ONION", line.String())
+	if err != nil {
+		return "", err
+	}
+	for _, l := range resp.Data {
+		if id, ok := strings.CutPrefix(l, "ServiceID="); ok {
+			return id, nil
+		}
+	}
+	return "", fmt.Errorf("%w: ADD_ONION: no ServiceID", ErrControl)
+}
+
+func (c *control) enableNetwork() error {
+	_, err := c.request("SETCONF", "SETCONF DisableNetwork=0")
+	return err
+}
+
+// bootstrapPhase asks for what an event may have told before we listened, in the event's own form.
+func (c *control) bootstrapPhase() (event, error) {
+	const key = "status/bootstrap-phase"
+	resp, err := c.request("GETINFO", "GETINFO "+key)
+	if err != nil {
+		return event{}, err
+	}
+	for _, l := range resp.Data {
+		if value, ok := strings.CutPrefix(l, key+"="); ok {
+			return event{"STATUS_CLIENT", value}, nil
+		}
+	}
+	return event{}, fmt.Errorf("%w: GETINFO: no bootstrap phase", ErrControl)
+}
+
+// halt asks tor to exit at once, which still saves its state.
+func (c *control) halt() {
+	_, _ = c.request("SIGNAL", "SIGNAL HALT") // a tor that does not answer loses the connection, then is killed
+	c.raw.Close()
+}

@@ -1,0 +1,160 @@
+package onion_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"emberdrop/onion"
+	"emberdrop/tests/tornet"
+)
+
+// child is the program that TestParentKilled kills.
+func child(dir string) {
+	torrc := filepath.Join(dir, "extra")
+	err := os.WriteFile(torrc, []byte(dead), 0o600)
+	if err == nil {
+		_, err = onion.Start(context.Background(), onion.Config{DataDir: filepath.Join(dir, "tor"), Key: onion.NewKey(), TorrcExtra: torrc})
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("ready")
+	select {}
+}
+
+// No tor outlives a program that was killed: neither one that runs nor one that is stopped and cannot see the
+// closed control connection.
+func TestParentKilled(t *testing.T) {
+	needTor(t)
+	for _, stopped := range []bool{false, true} {
+		t.Run(fmt.Sprintf("stopped=%v", stopped), func(t *testing.T) {
+			dir := privateDir(t)
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), childDir+"="+dir)
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { cmd.Process.Kill(); cmd.Wait() }()
+			if line, _ := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+				t.Fatalf("the child says %q", line)
+			}
+			pids := mentioning(t, dir)
+			if len(pids) != 1 {
+				t.Fatalf("%d tors before the kill, want 1: the check below would prove nothing", len(pids))
+			}
+			if stopped {
+				if err := syscall.Kill(pids[0], syscall.SIGSTOP); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd.Process.Kill()
+			cmd.Wait()
+			for end := time.Now().Add(5 * time.Second); len(mentioning(t, dir)) > 0; time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(end) {
+					syscall.Kill(pids[0], syscall.SIGKILL)
+					t.Fatal("tor outlived the program")
+				}
+			}
+		})
+	}
+}
+
+// mentioning lists the processes, other than zombies, that have dir in their command line.
+func mentioning(t *testing.T, dir string) []int {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no /proc")
+	}
+	var pids []int
+	for _, f := range files {
+		b, err := os.ReadFile(f) // empty for a zombie
+		if err == nil && strings.Contains(string(b), dir) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// noTCP checks that neither this process nor the service's tor listens on TCP or has a UDP socket. The
+// network's client, which listens on its SOCKS port, shows that the check can see.
+func noTCP(t *testing.T, s *onion.Service, n *tornet.Network) {
+	t.Helper()
+	ports := listening(t)
+	if len(ports) < 10 {
+		t.Fatalf("the private network should listen on ten ports at least, seen: %d", len(ports))
+	}
+	_, port, _ := strings.Cut(n.SOCKS(), ":")
+	seen := false
+	for inode, p := range ports {
+		seen = seen || strconv.Itoa(p) == port
+		for _, pid := range []int{os.Getpid(), s.Pid()} {
+			if holds(t, pid, inode) {
+				t.Errorf("process %d (this one is %d) listens on port %d", pid, os.Getpid(), p)
+			}
+		}
+	}
+	if !seen {
+		t.Error("the client's SOCKS port was not seen: the check is blind")
+	}
+}
+
+// listening maps the inode of every listening TCP and every bound UDP socket of this network namespace to
+// its port (proc_net_tcp.txt: field 2 local address, 4 state, 10 inode).
+func listening(t *testing.T) map[string]int {
+	t.Helper()
+	ports := make(map[string]int)
+	for _, file := range []string{"tcp", "tcp6", "udp", "udp6"} {
+		b, err := os.ReadFile("/proc/self/net/" + file)
+		if errors.Is(err, os.ErrNotExist) && strings.HasSuffix(file, "6") {
+			continue // no IPv6 here
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+			f := strings.Fields(line)
+			const listen, unconnected = "0A", "07"
+			if i == 0 || len(f) < 10 || f[3] != listen && f[3] != unconnected {
+				continue
+			}
+			_, port, _ := strings.Cut(f[1], ":")
+			n, err := strconv.ParseInt(port, 16, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ports[f[9]] = int(n)
+		}
+	}
+	return ports
+}
+
+func holds(t *testing.T, pid int, inode string) bool {
+	t.Helper()
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil || len(fds) == 0 {
+		t.Fatalf("no descriptors of process %d", pid)
+	}
+	for _, fd := range fds {
+		if target, _ := os.Readlink(fd); target == "socket:["+inode+"]" {
+			return true
+		}
+	}
+	return false
+}

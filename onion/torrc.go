@@ -1,0 +1,68 @@
+package onion
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// fixedArgs are command-line options: they win over every line of a torrc, so no extra torrc opens a port or
+// makes tor log more than notices.
+func fixedArgs() []string {
+	return []string{
+		"--defaults-torrc", os.DevNull, // not the distribution's
+		"--SocksPort", "0", "--ControlPort", "0", "--DNSPort", "0", "--TransPort", "0", "--NATDPort", "0",
+		"--HTTPTunnelPort", "0", "--MetricsPort", "0", "--ORPort", "0", "--DirPort", "0", "--ExtORPort", "0",
+		"--ClientOnly", "1",
+		"--SafeLogging", "1", "--Log", "notice stdout",
+		"--DisableDebuggerAttachment", "1",
+		"--RunAsDaemon", "0",
+	}
+}
+
+// defaults are torrc lines that an extra torrc may replace: bridges need NoExec 0 for their transports.
+// Padding and vanguards stay on tor's own settings, which are the safe ones.
+var defaults = []struct{ option, value string }{
+	{"NoExec", "1"},
+	{"AvoidDiskWrites", "1"},
+	{"DormantCanceledByStartup", "1"}, // a host that slept long must not wake to a dormant tor
+}
+
+// writeTorrc writes our torrc into the data folder, the operator's lines last, and returns its path. It is a
+// copy, so that tor reads what we checked.
+func writeTorrc(cfg Config) (string, error) {
+	var extra []byte
+	if cfg.TorrcExtra != "" {
+		var err error
+		if extra, err = os.ReadFile(cfg.TorrcExtra); err != nil {
+			return "", fmt.Errorf("extra torrc: %w", err)
+		}
+	}
+	path := filepath.Join(cfg.DataDir, "torrc")
+	if err := os.WriteFile(path, torrc(string(extra)), 0o600); err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
+func torrc(extra string) []byte {
+	set := make(map[string]bool)
+	for line := range strings.Lines(extra) {
+		if f := strings.Fields(line); len(f) > 0 {
+			set[strings.ToLower(strings.TrimLeft(f[0], "+/"))] = true
+		}
+	}
+	var b strings.Builder
+	b.WriteString("# Written by emberdrop at every start: edit the file that --torrc-extra names instead.\n")
+	for _, d := range defaults {
+		if !set[strings.ToLower(d.option)] {
+			fmt.Fprintf(&b, "%s %s\n", d.option, d.value)
+		}
+	}
+	b.WriteString(extra)
+	if !strings.HasSuffix(extra, "\n") {
+		b.WriteByte('\n')
+	}
+	return []byte(b.String())
+}
