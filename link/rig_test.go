@@ -9,7 +9,6 @@ import (
 	"image/jpeg"
 	"io"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -41,7 +40,7 @@ func (c *clock) forward(d time.Duration) {
 // rig is the domain over a real log and a real vault on a file system in memory.
 type rig struct {
 	*Links
-	t     testing.TB
+	t     tester
 	fs    vfs.FS
 	log   *eventlog.Log
 	vault *vault.Vault
@@ -49,15 +48,16 @@ type rig struct {
 	host  seal.Key
 }
 
-// fatalf ends a test; rapid's T and testing's TB both have it.
-type fataler interface {
+// tester is what testing's TB and rapid's T have in common.
+type tester interface {
 	Helper()
 	Fatalf(format string, args ...any)
+	Cleanup(func())
 }
 
 var start = time.Date(2026, 11, 22, 10, 20, 30, 0, time.UTC)
 
-func newRig(t testing.TB, change ...func(*Config)) *rig {
+func newRig(t tester, change ...func(*Config)) *rig {
 	t.Helper()
 	fs := vfs.NewMem()
 	host := seal.NewKey()
@@ -75,7 +75,7 @@ func vaultConfig(fs vfs.FS, host seal.Key) vault.Config {
 	return vault.Config{FS: fs, Dir: "vault", HostKey: host, Argon: cheap}
 }
 
-func initStore(t fataler, fs vfs.FS, host seal.Key) {
+func initStore(t tester, fs vfs.FS, host seal.Key) {
 	t.Helper()
 	if err := eventlog.Create(logConfig(fs)); err != nil {
 		t.Fatalf("create log: %v", err)
@@ -85,7 +85,7 @@ func initStore(t fataler, fs vfs.FS, host seal.Key) {
 	}
 }
 
-func openRig(t testing.TB, fs vfs.FS, host seal.Key, c *clock, change ...func(*Config)) *rig {
+func openRig(t tester, fs vfs.FS, host seal.Key, c *clock, change ...func(*Config)) *rig {
 	t.Helper()
 	log, err := eventlog.Open(logConfig(fs))
 	if err != nil {
@@ -118,7 +118,7 @@ func picture(shade byte) []byte {
 }
 
 // clean is what a viewer must get for a file.
-func clean(t fataler, file []byte) []byte {
+func clean(t tester, file []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	if _, err := strip.Strip(&out, bytes.NewReader(file), int64(len(file))); err != nil {
