@@ -112,28 +112,28 @@ func (s *Reader) release(b *[SealedChunk]byte) {
 // Stream is a sequential view of a Reader that keeps the chunk under way, fit for http.ServeContent: small reads open
 // each chunk once. It is for one reading goroutine; Close may come from any other and takes effect at once.
 type Stream struct {
-	mu     sync.Mutex
-	r      *Reader
-	pos    int64
-	buf    []byte // SealedChunk bytes, made at the first read
-	plain  []byte // the front of buf that is chunk number `chunk`
-	chunk  int64
-	closed bool
+	mu    sync.Mutex
+	r     *Reader // nil once closed, so that its cipher can be collected
+	size  int64
+	pos   int64
+	buf   []byte // SealedChunk bytes, made at the first read
+	plain []byte // the front of buf that is chunk number `chunk`
+	chunk int64
 }
 
 var _ io.ReadSeekCloser = (*Stream)(nil)
 
 // Stream starts a view of its own at the beginning.
-func (s *Reader) Stream() *Stream { return &Stream{r: s} }
+func (s *Reader) Stream() *Stream { return &Stream{r: s, size: s.size} }
 
 // Read is io.Reader: io.EOF at the end, ErrDamaged at a chunk that does not open, ErrClosed after Close.
 func (s *Stream) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.r == nil {
 		return 0, ErrClosed
 	}
-	if s.pos >= s.r.size {
+	if s.pos >= s.size {
 		return 0, io.EOF
 	}
 	if len(p) == 0 {
@@ -159,7 +159,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 func (s *Stream) Seek(offset int64, whence int) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.r == nil {
 		return 0, ErrClosed
 	}
 	switch whence {
@@ -167,7 +167,7 @@ func (s *Stream) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekCurrent:
 		offset += s.pos
 	case io.SeekEnd:
-		offset += s.r.size
+		offset += s.size
 	default:
 		return 0, errors.New("seal: unknown whence")
 	}
@@ -179,15 +179,14 @@ func (s *Stream) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Size is the length of the plaintext.
-func (s *Stream) Size() int64 { return s.r.size }
+func (s *Stream) Size() int64 { return s.size }
 
 // Close wipes the chunk in hand. Reads afterwards give ErrClosed. It never fails and may be repeated.
 func (s *Stream) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
 	s.wipe()
-	s.buf = nil
+	s.r, s.buf = nil, nil
 	return nil
 }
 
