@@ -12,17 +12,15 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Payload is an open payload: its keys are in RAM and its file is held open, so that it goes on reading after its
-// header was shredded or its name unlinked. It is safe for any number of goroutines.
+// Payload is an open payload: the ciphers of its items are in RAM and its file is held open, so that it goes on reading
+// after its header was shredded or its name unlinked. The payload key itself is wiped before Open returns. It is safe for any number of goroutines.
 type Payload struct {
 	manifest Manifest
 	file     *guarded
-	items    []*seal.Reader
 
-	mu      sync.Mutex
-	payload seal.Key
-	views   map[*Content]struct{} // open views, to be wiped on Close
-	closed  bool
+	mu    sync.Mutex
+	items []*seal.Reader        // nil once closed, so that their ciphers can be collected
+	views map[*Content]struct{} // open views, to be wiped on Close; nil once closed
 }
 
 // guarded is a file that can be closed under its readers.
@@ -147,9 +145,8 @@ func (v *Vault) unseal(f *guarded, size int64, secret seal.Token, passphrase str
 	}
 	defer key.Wipe()
 
-	p := &Payload{file: f, payload: key, views: map[*Content]struct{}{}}
-	if err := p.load(&h, id, size); err != nil {
-		p.payload.Wipe()
+	p := &Payload{file: f, views: map[*Content]struct{}{}}
+	if err := p.load(&key, &h, id, size); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -157,11 +154,11 @@ func (v *Vault) unseal(f *guarded, size int64, secret seal.Token, passphrase str
 
 // load reads trailer, manifest and last chunks. Every offset and size in the file has one right value, which follows
 // from the sizes of the items, and no other is taken.
-func (p *Payload) load(h *header, id seal.ID, size int64) error {
+func (p *Payload) load(key *seal.Key, h *header, id seal.ID, size int64) error {
 	if size < pageLen+trailerLen {
 		return ErrDamaged
 	}
-	plain, err := p.whole(seal.TrailerKey(p.payload), chunkAAD(id, numberTrailer), size-trailerLen, trailerLen)
+	plain, err := p.whole(seal.TrailerKey(*key), chunkAAD(id, numberTrailer), size-trailerLen, trailerLen)
 	if err != nil {
 		return err
 	}
@@ -173,7 +170,7 @@ func (p *Payload) load(h *header, id seal.ID, size int64) error {
 		t.manifestAt > size || seal.Padme(t.manifestAt+t.manifestLen+trailerLen) != size {
 		return ErrDamaged
 	}
-	if plain, err = p.whole(seal.ManifestKey(p.payload), h.manifestAAD(id), t.manifestAt, t.manifestLen); err != nil {
+	if plain, err = p.whole(seal.ManifestKey(*key), h.manifestAAD(id), t.manifestAt, t.manifestLen); err != nil {
 		return err
 	}
 	defer clear(plain)
@@ -186,7 +183,7 @@ func (p *Payload) load(h *header, id seal.ID, size int64) error {
 		if n > t.manifestAt-at {
 			return ErrDamaged
 		}
-		r, err := seal.NewReader(io.NewSectionReader(p.file, at, n), n, seal.ItemKey(p.payload, i), chunkAAD(id, uint32(i)))
+		r, err := seal.NewReader(io.NewSectionReader(p.file, at, n), n, seal.ItemKey(*key, i), chunkAAD(id, uint32(i)))
 		if err != nil {
 			return err
 		}
@@ -230,7 +227,7 @@ type Content struct {
 func (p *Payload) Item(n int) (*Content, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.views == nil {
 		return nil, ErrClosed
 	}
 	if n < 0 || n >= len(p.items) {
@@ -249,14 +246,12 @@ func (c *Content) Close() error {
 	return c.Stream.Close()
 }
 
-// Close wipes the keys and every chunk in hand and closes the file. Reads of its items give ErrClosed from then on,
+// Close drops the ciphers, wipes every chunk in hand and closes the file. Reads of its items give ErrClosed from then on,
 // those under way finish with the chunk they have. It never fails and may be repeated.
 func (p *Payload) Close() {
 	p.mu.Lock()
-	p.closed = true
-	p.payload.Wipe()
 	views := p.views
-	p.views = nil
+	p.views, p.items = nil, nil
 	p.mu.Unlock()
 	p.file.close()
 	for c := range views {

@@ -67,6 +67,27 @@ func (s *Stage) Write(p []byte) (int, error) {
 	return n, s.err
 }
 
+// ReadFrom is what io.Copy uses: it wipes the buffer that the plaintext passes through.
+func (s *Stage) ReadFrom(r io.Reader) (total int64, err error) {
+	buf := make([]byte, 32<<10)
+	defer clear(buf)
+	for {
+		n, err := r.Read(buf)
+		if n > 0 {
+			if _, err := s.Write(buf[:n]); err != nil {
+				return total, err
+			}
+			total += int64(n)
+		}
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
 // fits makes room in RAM for n more bytes and says whether there is. The buffer never grows by append, which would
 // leave a copy of the plaintext behind.
 func (s *Stage) fits(n int) bool {
