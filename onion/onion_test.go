@@ -231,3 +231,25 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// An extra torrc may ask for ports as it likes.
+func TestNoPortFromExtraTorrc(t *testing.T) {
+	n := privateNetwork(t)
+	lines := n.Torrc() + `SocksPort 127.0.0.1:auto
++SocksPort 127.0.0.1:auto
+ControlPort 127.0.0.1:auto
+DNSPort 127.0.0.1:auto
+TransPort 127.0.0.1:auto
+HTTPTunnelPort 127.0.0.1:auto
+MetricsPort 127.0.0.1:0
+Log debug file debug.log
+SafeLogging 0
+`
+	dir := privateDir(t)
+	s := start(t, onion.Config{DataDir: dir, Key: onion.NewKey(), TorrcExtra: extra(t, lines)})
+	published(t, s)
+	noTCP(t, s, n)
+	if _, err := os.Stat(filepath.Join(dir, "debug.log")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("tor writes a log of its own: %v", err)
+	}
+}

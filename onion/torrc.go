@@ -13,7 +13,8 @@ func fixedArgs() []string {
 	return []string{
 		"--defaults-torrc", os.DevNull, // not the distribution's
 		"--SocksPort", "0", "--ControlPort", "0", "--DNSPort", "0", "--TransPort", "0", "--NATDPort", "0",
-		"--HTTPTunnelPort", "0", "--MetricsPort", "0", "--ORPort", "0", "--DirPort", "0", "--ExtORPort", "0",
+		"--HTTPTunnelPort", "0", "--ORPort", "0", "--DirPort", "0", "--ExtORPort", "0",
+		"/MetricsPort", // cleared, because MetricsPort 0 means any port: tor 0.4.9.11 then listens on TCP
 		"--ClientOnly", "1",
 		"--SafeLogging", "1", "--Log", "notice stdout",
 		"--DisableDebuggerAttachment", "1",
