@@ -15,12 +15,9 @@ type jpegFrame struct {
 // jpegComp is one colour component.
 type jpegComp struct {
 	id, h, v, tq byte
-	// blocks that a scan of this component alone has, and blocks with the
-	// padding that an interleaved scan has
-	wide, high             int
-	paddedWide, paddedHigh int
-	scanned                bool
-	nonzero                blockMap
+	wide, high   int // blocks in a scan of this component alone
+	scanned      bool
+	nonzero      blockMap
 }
 
 // takeFrame reads the one frame header. Its body is fixed by its fields, so
@@ -56,10 +53,11 @@ func (j *jpegFile) takeFrame(marker byte, b []byte) error {
 	for _, c := range f.comps {
 		c.wide = ceil(ceil(f.width*int(c.h), f.hMax), 8)
 		c.high = ceil(ceil(f.height*int(c.v), f.vMax), 8)
-		c.paddedWide = ceil(f.width, 8*f.hMax) * int(c.h)
-		c.paddedHigh = ceil(f.height, 8*f.vMax) * int(c.v)
 	}
 	j.frame = f
+	if f.progressive {
+		return f.fitMaps()
+	}
 	return nil
 }
 
