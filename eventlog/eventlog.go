@@ -88,8 +88,8 @@ type Config struct {
 // Log is an open log. Its methods may be called from any goroutine, Close once.
 type Log struct {
 	cfg   Config
-	db    *pebble.DB
-	fatal *fatality
+	db    *store
+	fatal *fatality // the store's
 
 	requests chan *request
 	holds    chan *hold
@@ -103,13 +103,13 @@ type Log struct {
 	visible sync.RWMutex
 	tip     tip // the state after the last synced batch; guarded by visible
 
-	// long is held shared by replays, which keep a snapshot for seconds, and
-	// exclusively by Purge: a snapshot keeps every deleted byte alive on disk.
-	long sync.RWMutex
+	erasing sync.Mutex // held by Erase: one at a time
 
-	life   sync.Mutex
-	closed bool
-	users  sync.WaitGroup // calls that use db; added under life while closed is false
+	life    sync.Mutex
+	closed  bool
+	users   sync.WaitGroup // calls that use db; added under life while closed is false
+	epoch   int            // 0 or 1; guarded by life
+	readers [2]int         // views that are open, by the epoch in which they began; guarded by life
 }
 
 // Create makes an empty log in cfg.Dir, and the folder itself (mode 0700). It refuses
@@ -122,7 +122,7 @@ func Create(cfg Config) error {
 	if err := makeDir(cfg.FS, cfg.Dir); err != nil {
 		return fmt.Errorf("eventlog: making the folder: %w", err)
 	}
-	db, fatal, err := openStore(cfg, true)
+	db, err := openStore(cfg, true)
 	if err != nil {
 		return err
 	}
@@ -130,14 +130,14 @@ func Create(cfg Config) error {
 		if _, ok, err := get(db, keyFormat); err != nil || ok {
 			return errors.Join(err, ErrExists)
 		}
-		return fatal.guard(func() error {
+		return db.fatal.guard(func() error {
 			if err := db.Set(keyFormat, []byte{layout}, pebble.Sync); err != nil {
 				return err
 			}
 			return db.Flush()
 		})
 	}()
-	return errors.Join(err, closeStore(db, fatal))
+	return errors.Join(err, db.close())
 }
 
 // Open opens the log in cfg.Dir for reading and appending. It returns ErrMissing,
@@ -147,19 +147,19 @@ func Open(cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, fatal, err := openStore(cfg, false)
+	db, err := openStore(cfg, false)
 	if err != nil {
 		return nil, err
 	}
 	t, err := readTip(db, cfg)
 	if err == nil {
-		err = clearShadow(db, fatal)
+		err = db.clearShadow()
 	}
 	if err != nil {
-		return nil, errors.Join(err, closeStore(db, fatal))
+		return nil, errors.Join(err, db.close())
 	}
 	l := &Log{
-		cfg: cfg, db: db, fatal: fatal, tip: t,
+		cfg: cfg, db: db, fatal: db.fatal, tip: t,
 		requests: make(chan *request, maxGroup),
 		holds:    make(chan *hold),
 		quit:     make(chan struct{}),
@@ -189,24 +189,8 @@ func (l *Log) Close() error {
 	// Pebble's Close does not flush: it would leave the memtable to be replayed from
 	// the WAL by the next Open, which takes seconds instead of milliseconds.
 	err := l.fatal.guard(l.db.Flush)
-	return errors.Join(err, closeStore(l.db, l.fatal))
+	return errors.Join(err, l.db.close())
 }
-
-// enter announces a call that uses the store; leave must follow when it returned nil.
-func (l *Log) enter() error {
-	l.life.Lock()
-	defer l.life.Unlock()
-	if l.closed {
-		return ErrClosed
-	}
-	if l.fatal.stopped() {
-		return l.fatal.reason()
-	}
-	l.users.Add(1)
-	return nil
-}
-
-func (l *Log) leave() { l.users.Done() }
 
 func (c Config) checked() (Config, error) {
 	if c.Dir == "" || c.Fold == nil {

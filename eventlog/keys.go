@@ -40,7 +40,7 @@ var (
 	keySeq    = []byte(classOwn + "seq")    // u64: seq of the last event that the projections hold
 	keyTime   = []byte(classOwn + "time")   // u64: high-water mark of time, unix minutes
 	keyDead   = []byte(classOwn + "dead")   // u64: bytes deleted since the last erasure
-	keyRoll   = []byte(classOwn + "roll")   // dummy that Erase writes to roll the WAL and the MANIFEST
+	keyRoll   = []byte(classOwn + "roll")   // no value: Erase writes it to roll the WAL and the MANIFEST
 )
 
 // EventKey is the key of an event.
@@ -162,7 +162,7 @@ func derived() []span {
 		{"links", []byte(classLink), classEnd(classLink)},
 		{"deadlines", []byte(classDeadline), classEnd(classDeadline)},
 		{"receipts", []byte(classReceipt), classEnd(classReceipt)},
-		{"totals", []byte(classMeta), []byte(classOwn)},
+		{"totals", []byte(classMeta), []byte(classOwn)}, // up to the log's own keys
 		{"totals", classEnd(classOwn), classEnd(classMeta)},
 	}
 }

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -17,10 +18,11 @@ func (l *Log) Read(fn func(tx *Tx) error) error {
 
 // view takes a snapshot between two commits and hands it to fn.
 func (l *Log) view(fn func(s *pebble.Snapshot, t tip) error) (err error) {
-	if err := l.enter(); err != nil {
+	epoch, err := l.enter()
+	if err != nil {
 		return err
 	}
-	defer l.leave()
+	defer l.leave(epoch)
 	s, t, err := l.snapshot()
 	if err != nil {
 		return err
@@ -43,11 +45,46 @@ func (l *Log) snapshot() (*pebble.Snapshot, tip, error) {
 	return l.db.NewSnapshot(), l.tip, nil
 }
 
+// enter announces a view, before its snapshot is taken; leave must follow when it
+// returned no error.
+func (l *Log) enter() (epoch int, err error) {
+	l.life.Lock()
+	defer l.life.Unlock()
+	if l.closed {
+		return 0, ErrClosed
+	}
+	if l.fatal.stopped() {
+		return 0, l.fatal.reason()
+	}
+	l.users.Add(1)
+	l.readers[l.epoch]++
+	return l.epoch, nil
+}
+
+func (l *Log) leave(epoch int) {
+	l.life.Lock()
+	l.readers[epoch]--
+	l.life.Unlock()
+	l.users.Done()
+}
+
+// settle waits until every view that is open now has ended; new ones come and go.
+// The caller holds erasing, so that two epochs are enough.
+func (l *Log) settle(ctx context.Context) error {
+	l.life.Lock()
+	old := l.epoch
+	l.epoch = 1 - old
+	l.life.Unlock()
+	return poll(ctx, l.fatal, func() (bool, error) {
+		l.life.Lock()
+		defer l.life.Unlock()
+		return l.readers[old] == 0, nil
+	})
+}
+
 // Events calls fn for every event in order, upcast to the types of this program. It
 // goes by one view: events appended meanwhile are not seen. fn must not call Purge.
 func (l *Log) Events(fn func(Event) error) error {
-	l.long.RLock()
-	defer l.long.RUnlock()
 	return l.view(func(s *pebble.Snapshot, _ tip) error {
 		return replay(s, l.cfg, func(_, now Event) error { return fn(now) })
 	})
