@@ -58,12 +58,12 @@ func days(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
 func (w Words) Span(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
-	case d >= 2*day-time.Hour/2:
+	case d >= 2*day-time.Hour/2, d > 0 && d%day == 0:
 		return w.Count("span.days", int((d+day/2)/day))
-	case d >= 90*time.Minute:
+	case d >= 90*time.Minute, d.Round(time.Minute) == time.Hour:
 		return w.Count("span.hours", int((d+time.Hour/2)/time.Hour))
 	}
-	return w.Count("span.minutes", max(1, int((d+time.Minute/2)/time.Minute)))
+	return w.Count("span.minutes", max(1, int(d.Round(time.Minute)/time.Minute)))
 }
 
 // Terms is what is left of a link, as pages say it.
@@ -81,7 +81,7 @@ func (w Words) Terms(t Terms) string {
 	case t.Ends.IsZero() && t.Views == 0 && t.Idle == 0:
 		return w.Say("terms.never")
 	case t.Ends.IsZero() && t.Views == 0:
-		return w.idle(t.Idle)
+		return w.Say("terms.idle", "Span", w.Span(t.Idle))
 	case t.Ends.IsZero():
 		first = w.Count("terms.views", t.Views)
 	case t.Views == 0:
@@ -92,11 +92,7 @@ func (w Words) Terms(t Terms) string {
 	if t.Idle == 0 {
 		return first
 	}
-	return first + " " + w.idle(t.Idle)
-}
-
-func (w Words) idle(d time.Duration) string {
-	return w.Say("terms.idle", "Span", w.Span(d))
+	return first + " " + w.Say("terms.idle_too", "Span", w.Span(t.Idle))
 }
 
 // Kind is what an item is to a person.
@@ -135,6 +131,14 @@ func (w Words) Contents(items []Item) string {
 		}
 	}
 	return strings.Join(parts, w.Say("list.separator"))
+}
+
+// Kind says what an item is made of: "JPEG, 3.1 MB".
+func (w Words) Kind(it Item) string {
+	if it.Type == "" {
+		return w.Size(it.Size)
+	}
+	return it.Type + w.Say("list.separator") + w.Size(it.Size)
 }
 
 // Weight says how much a link's items weigh together.

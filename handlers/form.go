@@ -1,0 +1,252 @@
+package handlers
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"emberdrop/link"
+)
+
+// form is what an upload asks for besides its files.
+type form struct {
+	policy     link.Policy
+	burn       bool
+	caption    string
+	passphrase string
+}
+
+// maxPassphrase is in bytes: the whole of it goes into the key derivation.
+const maxPassphrase = 1024
+
+// field is one field of the upload form. A field with more than max bytes is
+// refused with the same error as a value that set does not take.
+type field struct {
+	max int
+	bad error
+	set func(f *form, value string) error
+}
+
+// fields are all that an upload may have besides file, each at most once, in
+// any order. An empty optional field is what a browser sends for one left blank.
+var fields = map[string]field{
+	"expire": {16, errExpire, func(f *form, v string) error {
+		d, ok := map[string]time.Duration{"1h": time.Hour, "1d": 24 * time.Hour, "1w": 7 * 24 * time.Hour, "never": 0}[v]
+		if !ok {
+			return errExpire
+		}
+		f.policy.Expire = d
+		return nil
+	}},
+	"burn": {16, errBurn, func(f *form, v string) error {
+		if v != "on" {
+			return errBurn
+		}
+		f.burn = true
+		return nil
+	}},
+	"views": {16, errViews, func(f *form, v string) error {
+		if v == "" {
+			return nil
+		}
+		n, err := strconv.ParseUint(v, 10, 16)
+		if err != nil || n > link.MaxViews {
+			return errViews
+		}
+		f.policy.Views = int(n)
+		return nil
+	}},
+	"idle": {16, errIdle, func(f *form, v string) error {
+		d, ok := map[string]time.Duration{"": 0, "0": 0, "1d": 24 * time.Hour, "1w": 7 * 24 * time.Hour}[v]
+		if !ok {
+			return errIdle
+		}
+		f.policy.Idle = d
+		return nil
+	}},
+	"caption": {8 * link.MaxCaption, link.ErrCaption, func(f *form, v string) error {
+		if !utf8.ValidString(v) {
+			return errText
+		}
+		f.caption = oneLine(v)
+		if utf8.RuneCountInString(f.caption) > link.MaxCaption {
+			return link.ErrCaption
+		}
+		return nil
+	}},
+	"passphrase": {maxPassphrase, errPassphraseLong, func(f *form, v string) error {
+		if !utf8.ValidString(v) {
+			return errText
+		}
+		f.passphrase = v
+		return nil
+	}},
+}
+
+// newForm holds what an upload gets that asks for nothing.
+func newForm() *form { return &form{policy: link.Policy{Expire: 24 * time.Hour}} }
+
+// finish checks what only all fields together can tell.
+func (f *form) finish() error {
+	if f.burn {
+		if f.policy.Views > 1 {
+			return errContradiction
+		}
+		f.policy.Views = 1
+	}
+	return nil
+}
+
+// oneLine makes a caption safe for a terminal and for one line of a text
+// answer: control characters, escape sequences and line breaks become spaces.
+func oneLine(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s))
+}
+
+// spareParts is how many parts an upload may have besides its files: every
+// field once, and the empty file parts of a form with several file inputs.
+const spareParts = 32
+
+// readUpload reads a multipart body as it arrives and hands each file to add.
+// It never holds more than one field in memory and writes nothing anywhere.
+func readUpload(r *http.Request, maxItems int, add func(io.Reader) error) (*form, error) {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return nil, errMalformed
+	}
+	f, seen, files := newForm(), map[string]bool{}, 0
+	for n := 0; ; n++ {
+		// Raw: a part's own transfer encoding is content to us, never undone.
+		part, err := parts.NextRawPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, errors.Join(errMalformed, err)
+		}
+		if n >= maxItems+spareParts {
+			return nil, link.ErrTooMany
+		}
+		name := part.FormName()
+		if name == "file" {
+			sent, err := readFile(part, add)
+			if err != nil {
+				return nil, err
+			}
+			if sent {
+				files++
+			}
+			continue
+		}
+		known, ok := fields[name]
+		if !ok || seen[name] {
+			return nil, errMalformed
+		}
+		seen[name] = true
+		value, err := readField(part, known)
+		if err != nil {
+			return nil, err
+		}
+		if err := known.set(f, value); err != nil {
+			return nil, err
+		}
+	}
+	if files == 0 {
+		return nil, errNoFile
+	}
+	return f, f.finish()
+}
+
+// readFile hands over a file, unless it is what a browser sends when none was
+// chosen: an empty part without a file name.
+func readFile(part *multipart.Part, add func(io.Reader) error) (sent bool, err error) {
+	body := bufio.NewReader(part)
+	if _, err := body.Peek(1); err == io.EOF && part.FileName() == "" {
+		return false, nil
+	}
+	return true, add(body)
+}
+
+func readField(part io.Reader, f field) (string, error) {
+	value, err := io.ReadAll(io.LimitReader(part, int64(f.max)+1))
+	if err != nil {
+		return "", errors.Join(errMalformed, err)
+	}
+	if len(value) > f.max {
+		return "", f.bad
+	}
+	return string(value), nil
+}
+
+// maxReveal is how many bytes a reveal's body may have.
+const maxReveal = 8 << 10
+
+// readReveal reads the fields reveal and passphrase, in either encoding that a
+// form can have; no body at all is fine too.
+func readReveal(r *http.Request) (map[string]string, error) {
+	body := io.LimitReader(r.Body, maxReveal+1)
+	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind == "multipart/form-data" {
+		return readRevealParts(multipart.NewReader(body, params["boundary"]))
+	}
+	raw, err := io.ReadAll(body)
+	if err != nil {
+		return nil, errors.Join(errMalformedReveal, err)
+	}
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	if len(raw) > maxReveal || kind != "application/x-www-form-urlencoded" {
+		return nil, errMalformedReveal
+	}
+	values, err := url.ParseQuery(string(raw))
+	if err != nil {
+		return nil, errMalformedReveal
+	}
+	fields := map[string]string{}
+	for name, v := range values {
+		if !revealField(name) || len(v) != 1 {
+			return nil, errMalformedReveal
+		}
+		fields[name] = v[0]
+	}
+	return fields, nil
+}
+
+func readRevealParts(parts *multipart.Reader) (map[string]string, error) {
+	fields := map[string]string{}
+	for {
+		part, err := parts.NextRawPart()
+		if err == io.EOF {
+			return fields, nil
+		}
+		if err != nil {
+			return nil, errors.Join(errMalformedReveal, err)
+		}
+		name := part.FormName()
+		if _, again := fields[name]; again || !revealField(name) {
+			return nil, errMalformedReveal
+		}
+		value, err := readField(part, field{max: maxPassphrase, bad: errMalformedReveal})
+		if err != nil {
+			return nil, err
+		}
+		fields[name] = value
+	}
+}
+
+func revealField(name string) bool { return name == "reveal" || name == "passphrase" }

@@ -1,0 +1,227 @@
+// Package handlers turns HTTP requests into commands to link and answers into
+// pages or plain text. It holds the list of addresses, the order of what
+// happens to every request, the reading of forms, and the table from errors to
+// statuses. It must not decide what happens to a link, keep anything between
+// two requests, write to the disk, or put anything of a visitor into a log line.
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"emberdrop/link"
+	"emberdrop/views"
+)
+
+// Limits are what an upload may hold. They must be those that link was given.
+type Limits struct {
+	MaxFile   int64 // bytes of one file; 0 means 50 MiB
+	MaxUpload int64 // bytes of one upload's files together; 0 means 200 MiB
+	MaxItems  int   // files in one link; 0 means 50
+}
+
+// Config is what the handlers stand on.
+type Config struct {
+	Links *link.Links
+
+	// Origin is what links begin with, without a slash at the end:
+	// http://xyz.onion. It cannot be empty.
+	Origin string
+
+	// Log gets constant categories only; nil means nowhere.
+	Log *slog.Logger
+
+	Limits Limits
+
+	// Now is the clock for words like "tomorrow"; nil means time.Now. It decides nothing.
+	Now func() time.Time
+
+	// Stall is how long a body may stand still before the upload is given up;
+	// 0 means a minute. How long it takes altogether does not matter.
+	Stall time.Duration
+}
+
+// site answers every request. Nothing in it changes after New.
+type site struct {
+	Config
+	words  *views.Catalogue
+	gone   canned // the one answer of everything that is not there
+	broken canned // when a page cannot be made, making one is no help
+}
+
+// New makes the handler of the whole service.
+func New(cfg Config) (http.Handler, error) {
+	if cfg.Links == nil {
+		return nil, errors.New("handlers: no links")
+	}
+	if u, err := url.Parse(cfg.Origin); err != nil || u.Host == "" || u.Path != "" {
+		return nil, errors.New("handlers: the origin is not scheme://host")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Stall == 0 {
+		cfg.Stall = time.Minute
+	}
+	if cfg.Limits.MaxFile == 0 {
+		cfg.Limits.MaxFile = 50 << 20
+	}
+	if cfg.Limits.MaxUpload == 0 {
+		cfg.Limits.MaxUpload = 200 << 20
+	}
+	if cfg.Limits.MaxItems == 0 {
+		cfg.Limits.MaxItems = 50
+	}
+	words, err := views.NewCatalogue()
+	if err != nil {
+		return nil, fmt.Errorf("handlers: %w", err)
+	}
+	s := &site{Config: cfg, words: words}
+	if s.gone, err = can(words, http.StatusNotFound, gonePage); err != nil {
+		return nil, fmt.Errorf("handlers: the page for what is gone: %w", err)
+	}
+	if s.broken, err = can(words, http.StatusInternalServerError, brokenPage); err != nil {
+		return nil, fmt.Errorf("handlers: the page for failures: %w", err)
+	}
+	return s.chain(s.mux()), nil
+}
+
+// chain is what happens to every request, in this order.
+func (s *site) chain(next http.Handler) http.Handler {
+	// Outermost first, so that even what a panic leaves has no Date: a clock is a fingerprint.
+	return s.dateless(
+		// Then panics, so that everything below may fail in public without words of its own.
+		s.recovered(
+			// Then odd paths, because the mux would answer those with a redirect of its
+			// own making, which tells a path apart from its siblings.
+			s.canonical(
+				// Then forms from other sites, before anything is looked up or read.
+				s.ownForms(
+					next))))
+}
+
+// routes is every address of the service. Under /s, /v and /r whatever has no
+// line of its own is answered as a link that is not there, any method included.
+func (s *site) routes() map[string]action {
+	return map[string]action{
+		"GET /{$}":      s.home,
+		"GET /u/{id}":   s.uploadPage,
+		"POST /{$}":     s.upload,
+		"POST /up/{id}": s.upload,
+		"GET /up/{id}":  s.uploadAgain,
+
+		"GET /s/{secret}":  s.preview,
+		"POST /s/{secret}": s.reveal,
+
+		"GET /v/{lease}":       s.view,
+		"GET /v/{lease}/{n}":   s.item,
+		"POST /v/{lease}/done": s.done,
+
+		"GET /r/{token}":          s.receipt,
+		"POST /r/{token}/destroy": s.destroy,
+
+		"/s/{rest...}": s.nothing, "/s": s.nothing,
+		"/v/{rest...}": s.nothing, "/v": s.nothing,
+		"/r/{rest...}": s.nothing, "/r": s.nothing,
+		"/{rest...}": s.nothing,
+	}
+}
+
+func (s *site) mux() *http.ServeMux {
+	mux := http.NewServeMux()
+	for pattern, do := range s.routes() {
+		mux.Handle(pattern, s.handle(do))
+	}
+	for _, a := range views.Assets() {
+		mux.Handle("GET "+a.Path, serveAsset(a))
+	}
+	return mux
+}
+
+// action answers one request or says why not.
+type action func(v *visit) error
+
+func (s *site) handle(do action) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := s.visit(w, r)
+		if err := do(v); err != nil {
+			s.refuse(v, err)
+		}
+	})
+}
+
+func (s *site) dateless(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Date"] = nil // how net/http is told not to add one
+		answering(r)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *site) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen := &watched{ResponseWriter: w}
+		defer func() {
+			// The value of a panic may hold anything, so it goes nowhere.
+			switch recover() {
+			case nil:
+				return
+			case http.ErrAbortHandler:
+				panic(http.ErrAbortHandler)
+			}
+			s.Log.Error("request failed", "category", "panic")
+			if seen.begun {
+				panic(http.ErrAbortHandler) // cut the answer off rather than end it as if whole
+			}
+			clear(w.Header())
+			w.Header()["Date"] = nil
+			s.broken.answer(s.visit(w, r))
+		}()
+		next.ServeHTTP(seen, r)
+	})
+}
+
+// watched knows whether an answer has begun.
+type watched struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (w *watched) WriteHeader(status int) {
+	w.begun = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.begun = true
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController through.
+func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (s *site) canonical(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := r.URL.Path
+		if clean := path.Clean(p); !strings.HasPrefix(p, "/") || (p != clean && p != clean+"/") {
+			s.handle(s.nothing).ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *site) ownForms(next http.Handler) http.Handler {
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(s.handle(func(*visit) error { return errElsewhere }))
+	return guard.Handler(next)
+}

@@ -1,0 +1,161 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"emberdrop/link"
+	"emberdrop/strip"
+	"emberdrop/views"
+)
+
+// What only this room can refuse.
+var (
+	errMalformed       = errors.New("malformed upload form")
+	errMalformedReveal = errors.New("malformed reveal form")
+	errNoFile          = errors.New("no file in the form")
+	errBody            = errors.New("body too large")
+	errExpire          = errors.New("expire refused")
+	errBurn            = errors.New("burn refused")
+	errViews           = errors.New("views refused")
+	errIdle            = errors.New("idle refused")
+	errContradiction   = errors.New("burn and views contradict each other")
+	errText            = errors.New("text is not UTF-8")
+	errPassphraseLong  = errors.New("passphrase too long")
+	errElsewhere       = errors.New("form of another site")
+)
+
+// refusals is the one table from errors to statuses and to messages
+// (problem.ID.title and problem.ID.next). Errors that are not in it, and not
+// link.ErrGone, are failures of ours: 500.
+var refusals = []struct {
+	err    error
+	status int
+	id     string
+}{
+	{errMalformed, http.StatusBadRequest, "malformed"},
+	{errMalformedReveal, http.StatusBadRequest, "malformed_reveal"},
+	{errNoFile, http.StatusBadRequest, "no_file"},
+	{link.ErrPassphrase, http.StatusForbidden, "passphrase"},
+	{errElsewhere, http.StatusForbidden, "elsewhere"},
+	{os.ErrDeadlineExceeded, http.StatusRequestTimeout, "stalled"},
+	{errBody, http.StatusRequestEntityTooLarge, "too_large"},
+	{link.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
+	{link.ErrTooMany, http.StatusRequestEntityTooLarge, "too_many"},
+	{link.ErrEmpty, http.StatusUnprocessableEntity, "empty_file"},
+	{strip.ErrDamaged, http.StatusUnprocessableEntity, "damaged"},
+	{link.ErrCaption, http.StatusUnprocessableEntity, "caption"},
+	{errExpire, http.StatusUnprocessableEntity, "expire"},
+	{errBurn, http.StatusUnprocessableEntity, "burn"},
+	{errViews, http.StatusUnprocessableEntity, "views"},
+	{errIdle, http.StatusUnprocessableEntity, "idle"},
+	{errContradiction, http.StatusUnprocessableEntity, "contradiction"},
+	{link.ErrPolicy, http.StatusUnprocessableEntity, "contradiction"},
+	{errText, http.StatusUnprocessableEntity, "text"},
+	{errPassphraseLong, http.StatusUnprocessableEntity, "passphrase_long"},
+	{link.ErrBusy, http.StatusServiceUnavailable, "busy"},
+	{link.ErrUnavailable, http.StatusServiceUnavailable, "busy"},
+	{link.ErrFull, http.StatusInsufficientStorage, "full"},
+}
+
+// refuse answers with what an error means. Nothing of the error itself is shown
+// or logged: its text could hold anything.
+func (s *site) refuse(v *visit, err error) {
+	if errors.Is(err, link.ErrGone) {
+		s.gone.answer(v)
+		return
+	}
+	if errors.Is(err, context.Canceled) {
+		panic(http.ErrAbortHandler) // the visitor has left
+	}
+	p, ok := problem(v.words, s.Limits, err)
+	if !ok {
+		s.Log.Error("request failed", "category", "internal")
+		s.broken.answer(v)
+		return
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		v.w.Header().Set("Retry-After", "60")
+	}
+	if !v.html {
+		v.text(p.Status, sentence(v.words, p))
+		return
+	}
+	if v.page(p.Status, policyPage, p.Page(v.words)) != nil {
+		s.broken.answer(v)
+	}
+}
+
+// problem is the page for an error; ok is false when it is not one that a
+// visitor can do something about.
+func problem(w views.Words, limits Limits, err error) (p views.Problem, ok bool) {
+	var unsupported *strip.UnsupportedError
+	if errors.As(err, &unsupported) {
+		return views.Problem{ID: "unsupported", Status: http.StatusUnsupportedMediaType, Next: advice(w, unsupported.Found)}, true
+	}
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			most := link.MaxCaption
+			if r.err == errPassphraseLong {
+				most = maxPassphrase
+			}
+			next := w.Say("problem."+r.id+".next",
+				"File", w.Cap(limits.MaxFile), "All", w.Cap(limits.MaxUpload), "Items", limits.MaxItems, "Max", most)
+			return views.Problem{ID: r.id, Status: r.status, Next: next}, true
+		}
+	}
+	return views.Problem{}, false
+}
+
+// advice says what to do with a file that is not taken, by what strip found it to be.
+func advice(w views.Words, found string) string {
+	for _, a := range []struct{ part, id string }{
+		{"HEI", "heic"},
+		{"pixels", "pixels"},
+		{"video", "video"}, {"sound", "video"}, {"MP4", "video"},
+		{"document", "document"},
+	} {
+		if strings.Contains(found, a.part) {
+			return w.Say("problem.unsupported." + a.id)
+		}
+	}
+	return w.Say("problem.unsupported.next")
+}
+
+// sentence is a problem as text: one line.
+func sentence(w views.Words, p views.Problem) string {
+	return w.Say("problem."+p.ID+".title") + ". " + p.Sentence(w)
+}
+
+var noContext = context.Background() // pages made in advance belong to no request
+
+func gonePage(w views.Words) (templ.Component, string) {
+	return views.Gone{}.Page(w), w.Say("gone.title") + ". " + w.Say("gone.why_not")
+}
+
+func brokenPage(w views.Words) (templ.Component, string) {
+	p := views.Problem{ID: "internal", Status: http.StatusInternalServerError}
+	return p.Page(w), sentence(w, p)
+}
+
+// nothing answers every address that is not one. Under /s, /v and /r it asks
+// link first, as a well-formed address would, so that the time it takes does
+// not tell a malformed token from a dead one.
+func (s *site) nothing(v *visit) error {
+	root, rest, _ := strings.Cut(strings.TrimPrefix(v.r.URL.Path, "/"), "/")
+	token, _, _ := strings.Cut(rest, "/")
+	switch root {
+	case "s":
+		s.Links.Preview(token)
+	case "v":
+		s.Links.Lease(token)
+	case "r":
+		s.Links.Receipt(token)
+	}
+	return link.ErrGone
+}

@@ -1,0 +1,458 @@
+package views_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/a-h/templ"
+	"golang.org/x/net/html"
+
+	"emberdrop/views"
+	"emberdrop/views/samples"
+)
+
+// translated is a catalogue with two made-up languages beside English, one of
+// them written from right to left and translated in part.
+func translated(t *testing.T) *views.Catalogue {
+	t.Helper()
+	english, err := os.ReadFile("active.en.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := views.LoadCatalogue(fstest.MapFS{
+		"active.en.json": {Data: english},
+		"active.fa.json": {Data: []byte(`{"upload.title": "عکس", "items.pictures": {"one": "{{.Count}} عکس", "other": "{{.Count}} عکس"}}`)},
+		"active.ru.json": {Data: []byte(`{"gone.title": "Здесь ничего нет", "items.pictures": {"one": "{{.Count}} фото", "few": "{{.Count}} снимка", "many": "{{.Count}} снимков", "other": "{{.Count}} снимка"}}`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func english(t *testing.T) views.Words {
+	t.Helper()
+	c, err := views.NewCatalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Pick("", "")
+}
+
+func render(t *testing.T, page templ.Component) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := page.Render(context.Background(), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// each runs a check over every page in every state in every language.
+func each(t *testing.T, check func(t *testing.T, page string, doc *html.Node)) {
+	t.Helper()
+	n := 0
+	for _, w := range translated(t).All() {
+		for _, s := range samples.All(w, "/v/x/1", "data:image/png;base64,AAAA") {
+			n++
+			t.Run(s.Name+"."+w.Lang(), func(t *testing.T) {
+				page := render(t, s.Page)
+				doc, err := html.Parse(strings.NewReader(page))
+				if err != nil {
+					t.Fatal(err)
+				}
+				check(t, page, doc)
+			})
+		}
+	}
+	if n < 60 {
+		t.Fatalf("only %d pages were looked at", n)
+	}
+}
+
+func elements(doc *html.Node) []*html.Node {
+	var list []*html.Node
+	for n := range doc.Descendants() {
+		if n.Type == html.ElementNode {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+func attr(n *html.Node, name string) (string, bool) {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val, true
+		}
+	}
+	return "", false
+}
+
+func text(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// Law 8: nothing that Safest switches off, nothing from elsewhere.
+func TestPagesNeedNothing(t *testing.T) {
+	banned := map[string]bool{"script": true, "style": true, "svg": true, "math": true, "object": true, "embed": true, "font": true, "base": true}
+	loads := map[string]bool{"href": true, "src": true, "action": true, "formaction": true, "poster": true, "srcset": true, "data": true}
+	each(t, func(t *testing.T, page string, doc *html.Node) {
+		for _, n := range elements(doc) {
+			if banned[n.Data] {
+				t.Errorf("has a <%s>", n.Data)
+			}
+			for _, a := range n.Attr {
+				if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+					t.Errorf("<%s> has %s", n.Data, a.Key)
+				}
+				own := strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "//") ||
+					strings.HasPrefix(a.Val, "?lang=") || strings.HasPrefix(a.Val, "#") ||
+					n.Data == "img" && strings.HasPrefix(a.Val, "data:image/png;base64,")
+				if loads[a.Key] && !own {
+					t.Errorf("<%s %s=%q> leads elsewhere", n.Data, a.Key, a.Val)
+				}
+			}
+		}
+	})
+	sheet := string(views.Assets()[0].Body)
+	for _, bad := range []string{"url(", "@import", "expression", "http:", "https:"} {
+		if strings.Contains(sheet, bad) {
+			t.Errorf("the stylesheet has %s", bad)
+		}
+	}
+	// Physical directions would break right-to-left pages.
+	if m := regexp.MustCompile(`(?:margin|padding|border)-(?:left|right)\b|[{;]\s*(?:left|right)\s*:|text-align:\s*(?:left|right)`).FindString(sheet); m != "" {
+		t.Errorf("the stylesheet has a physical direction: %q", m)
+	}
+}
+
+func TestPagesAreAccessible(t *testing.T) {
+	each(t, func(t *testing.T, page string, doc *html.Node) {
+		ids, labels, h1 := map[string]bool{}, map[string]bool{}, 0
+		for _, n := range elements(doc) {
+			if id, ok := attr(n, "id"); ok {
+				if ids[id] {
+					t.Errorf("id %q twice", id)
+				}
+				ids[id] = true
+			}
+			if to, ok := attr(n, "for"); ok {
+				labels[to] = true
+			}
+		}
+		for _, n := range elements(doc) {
+			id, _ := attr(n, "id")
+			kind, _ := attr(n, "type")
+			switch n.Data {
+			case "html":
+				lang, _ := attr(n, "lang")
+				dir, _ := attr(n, "dir")
+				if lang == "" || (lang == "fa") != (dir == "rtl") {
+					t.Errorf("lang %q, dir %q", lang, dir)
+				}
+			case "title", "h1", "button", "summary", "a", "legend", "label", "h2", "h3":
+				if text(n) == "" && n.FirstChild == nil {
+					t.Errorf("empty <%s>", n.Data)
+				}
+				if n.Data == "h1" {
+					h1++
+				}
+			case "img":
+				if alt, _ := attr(n, "alt"); alt == "" {
+					t.Error("picture without words")
+				}
+			case "input":
+				if kind != "hidden" && !labels[id] && n.Parent.Data != "label" {
+					t.Errorf("input %q without a label", id)
+				}
+			}
+			for _, ref := range []string{"aria-describedby", "aria-labelledby", "for"} {
+				if to, ok := attr(n, ref); ok && !ids[to] {
+					t.Errorf("%s=%q leads nowhere", ref, to)
+				}
+			}
+		}
+		if h1 != 1 {
+			t.Errorf("%d h1", h1)
+		}
+	})
+}
+
+func TestInjection(t *testing.T) {
+	seen := 0
+	each(t, func(t *testing.T, page string, doc *html.Node) {
+		if !strings.Contains(t.Name(), "hostile") {
+			return
+		}
+		for _, n := range elements(doc) {
+			if class, _ := attr(n, "class"); class == "caption" {
+				seen++
+				if text(n) != samples.Hostile {
+					t.Errorf("caption is %q", text(n))
+				}
+				if dir, _ := attr(n, "dir"); dir != "auto" {
+					t.Error("caption without dir=auto")
+				}
+			}
+		}
+	})
+	if seen < 6 {
+		t.Errorf("the hostile caption was seen %d times", seen)
+	}
+}
+
+// First load is one page and one stylesheet; the icon comes after.
+func TestSizes(t *testing.T) {
+	const budget = 14 << 10
+	sheet := zipped(views.Assets()[0].Body)
+	largest := 0
+	each(t, func(t *testing.T, page string, _ *html.Node) {
+		n := zipped([]byte(page)) + sheet
+		largest = max(largest, n)
+		if n > budget {
+			t.Errorf("%d bytes compressed with its stylesheet", n)
+		}
+	})
+	t.Logf("stylesheet %d bytes compressed, largest page with it %d", sheet, largest)
+}
+
+func zipped(b []byte) int {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	z.Write(b)
+	z.Close()
+	return out.Len()
+}
+
+// Every message that a page asks for exists, and every one that exists is asked for.
+func TestMessages(t *testing.T) {
+	var messages map[string]any
+	raw, err := os.ReadFile("active.en.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &messages); err != nil {
+		t.Fatal(err)
+	}
+	// Ids that are put together at run time: their beginnings.
+	built := []string{"problem.", "month.", "upload.expire.", "upload.expire_hint.", "receipt.story."}
+	literal := regexp.MustCompile(`"([a-z]+(?:\.[a-z0-9_]+)+)"`)
+	used := map[string]bool{}
+	for _, dir := range []string{".", "../handlers"} {
+		err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || strings.HasSuffix(name, "_templ.go") || strings.HasSuffix(name, "_test.go") {
+				return err
+			}
+			if ext := filepath.Ext(name); ext != ".go" && ext != ".templ" {
+				return nil
+			}
+			src, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			for _, m := range literal.FindAllStringSubmatch(string(src), -1) {
+				used[m[1]] = true
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots := map[string]bool{}
+	for id := range messages {
+		root, _, _ := strings.Cut(id, ".")
+		roots[root] = true
+		putTogether := false
+		for _, b := range built {
+			putTogether = putTogether || strings.HasPrefix(id, b)
+		}
+		if !used[id] && !putTogether {
+			t.Errorf("nobody says %s", id)
+		}
+	}
+	asked := 0
+	for id := range used {
+		root, _, _ := strings.Cut(id, ".")
+		if roots[root] {
+			asked++
+			if messages[id] == nil {
+				t.Errorf("no message %s", id)
+			}
+		}
+	}
+	if asked < 100 {
+		t.Errorf("only %d messages are asked for: the search is broken", asked)
+	}
+	each(t, func(t *testing.T, page string, doc *html.Node) {
+		for id := range roots {
+			if m := regexp.MustCompile(`\b` + id + `\.[a-z_]+(\.[a-z0-9_]+)*\b`).FindString(text(doc)); m != "" && m != "emberdrop" && !strings.Contains(m, ".onion") {
+				t.Errorf("an id is shown: %s", m)
+			}
+		}
+		if strings.Contains(page, "{{") || strings.Contains(page, "no value") {
+			t.Error("a place in a message was not filled")
+		}
+	})
+}
+
+func TestPick(t *testing.T) {
+	c := translated(t)
+	for _, tt := range []struct {
+		asked, accept string
+		lang          string
+		chosen        bool
+		link          string
+	}{
+		{"", "", "en", false, "/x"},
+		{"", "ru-RU,ru;q=0.9,en;q=0.5", "ru", false, "/x"},
+		{"", "de", "en", false, "/x"},
+		{"fa", "ru", "fa", true, "/x?lang=fa"},
+		{"en", "ru", "en", true, "/x?lang=en"},
+		{"xx", "ru", "ru", false, "/x"},
+		{"ru-RU", "", "en", false, "/x"},
+		{`"><b>`, "", "en", false, "/x"},
+		{"", strings.Repeat("ru,", 200), "en", false, "/x"},
+		{"", ";;q=,,-", "en", false, "/x"},
+	} {
+		w := c.Pick(tt.asked, tt.accept)
+		if w.Lang() != tt.lang || w.Chosen() != tt.chosen || w.Link("/x") != tt.link {
+			t.Errorf("Pick(%q, %.20q) = %s %v %s", tt.asked, tt.accept, w.Lang(), w.Chosen(), w.Link("/x"))
+		}
+	}
+	if got := c.Pick("ru", "").Link("/x?a=b"); got != "/x?a=b&lang=ru" {
+		t.Error(got)
+	}
+	if got := c.Pick("ru", "").Count("items.pictures", 5); got != "5 снимков" {
+		t.Error(got)
+	}
+	if got := c.Pick("ru", "").Say("upload.title"); got != english(t).Say("upload.title") {
+		t.Errorf("a missing message is not English: %q", got)
+	}
+}
+
+// A chosen language stays with the visitor through every link and form.
+func TestChosenLanguageStays(t *testing.T) {
+	w := translated(t).Pick("fa", "")
+	for _, s := range samples.All(w, "/v/x/1", "") {
+		doc, err := html.Parse(strings.NewReader(render(t, s.Page)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range elements(doc) {
+			href, _ := attr(n, "href")
+			action, isForm := attr(n, "action")
+			if isForm && !strings.HasSuffix(action, "?lang=fa") {
+				t.Errorf("%s: form to %s", s.Name, action)
+			}
+			if n.Data == "a" && strings.HasPrefix(href, "/") && !strings.HasPrefix(href, "/v/") && !strings.HasSuffix(href, "?lang=fa") {
+				t.Errorf("%s: link to %s", s.Name, href)
+			}
+		}
+	}
+}
+
+func TestPhrases(t *testing.T) {
+	w := english(t)
+	now := time.Date(2026, 11, 30, 14, 5, 0, 0, time.UTC)
+	at := func(d time.Duration) time.Time { return now.Add(d) }
+	const day = 24 * time.Hour
+	for got, want := range map[string]string{
+		w.Size(0):                      "0 B",
+		w.Size(999):                    "999 B",
+		w.Size(1000):                   "1 KB",
+		w.Size(999_499):                "999 KB",
+		w.Size(999_500):                "1 MB",
+		w.Size(3_104_882):              "3.1 MB",
+		w.Size(2e9):                    "2 GB",
+		w.Cap(50 << 20):                "50 MB",
+		w.Span(0):                      "1 minute",
+		w.Span(5 * 60e9):               "5 minutes",
+		w.Span(time.Hour):              "1 hour",
+		w.Span(75 * 60e9):              "75 minutes",
+		w.Span(day):                    "1 day",
+		w.Span(7 * day):                "7 days",
+		w.Moment(now, now):             "today at 14:05 UTC",
+		w.Moment(at(day), now):         "tomorrow at 14:05 UTC",
+		w.Moment(at(-day), now):        "yesterday at 14:05 UTC",
+		w.Moment(at(7*day), now):       "on 7 December at 14:05 UTC",
+		w.Terms(views.Terms{Now: now}): "It does not end by itself.",
+		w.Terms(views.Terms{Now: now, Ends: at(day)}):                        "Ends tomorrow at 14:05 UTC.",
+		w.Terms(views.Terms{Now: now, Views: 1}):                             "Ends after one view.",
+		w.Terms(views.Terms{Now: now, Ends: at(day), Views: 3}):              "Ends tomorrow at 14:05 UTC, or after 3 views.",
+		w.Terms(views.Terms{Now: now, Idle: 7 * day}):                        "Ends when nobody has opened it for 7 days.",
+		w.Terms(views.Terms{Now: now, Ends: at(time.Hour), Idle: day}):       "Ends today at 15:05 UTC. It also ends when nobody has opened it for 1 day.",
+		w.Contents([]views.Item{{Kind: views.Picture}, {Kind: views.Video}}): "a photo, a video",
+		w.Contents([]views.Item{{}, {}}):                                     "2 files",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// The state of a receipt, its story and its ways on, by rendered page.
+func TestReceiptPage(t *testing.T) {
+	w := english(t)
+	now := time.Date(2026, 11, 30, 14, 5, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		page views.Receipt
+		has  []string
+		not  []string
+	}{
+		{views.Receipt{State: views.Unopened}, []string{"Not opened yet", "Yes, destroy it"}, nil},
+		{views.Receipt{State: views.Opened, Views: 1}, []string{"Opened once", "Yes, destroy it"}, nil},
+		{views.Receipt{State: views.Held}, []string{"On hold"}, []string{"Yes, destroy it"}},
+		{views.Receipt{State: views.Destroyed, Reason: views.Viewed, Views: 2, At: now.Truncate(time.Hour), Lapses: now},
+			[]string{"Destroyed", "as often as you allowed", "opened 2 times", "today at 14:00 UTC, to the hour", "until today at 14:05"}, []string{"Yes, destroy it"}},
+		{views.Receipt{State: views.Destroyed, Reason: views.Expired}, []string{"Its time was up. It had never been opened."}, []string{"to the hour"}},
+	} {
+		tt.page.Terms.Now, tt.page.Action = now, "/r/x/destroy"
+		page := render(t, tt.page.Page(w))
+		for _, s := range tt.has {
+			if !strings.Contains(page, s) {
+				t.Errorf("%s %s: no %q", tt.page.State, tt.page.Reason, s)
+			}
+		}
+		for _, s := range tt.not {
+			if strings.Contains(page, s) {
+				t.Errorf("%s %s: has %q", tt.page.State, tt.page.Reason, s)
+			}
+		}
+	}
+}
+
+func TestAssets(t *testing.T) {
+	seen := map[string]bool{}
+	for _, a := range views.Assets() {
+		if len(a.Body) == 0 || a.Type == "" || seen[a.Path] || !regexp.MustCompile(`^/[a-z]+-[0-9a-f]{12}\.[a-z]+$`).MatchString(a.Path) {
+			t.Errorf("asset %s %s, %d bytes", a.Path, a.Type, len(a.Body))
+		}
+		seen[a.Path] = true
+	}
+	each(t, func(t *testing.T, page string, _ *html.Node) {
+		for path := range seen {
+			if !strings.Contains(page, fmt.Sprintf("href=%q", path)) {
+				t.Errorf("does not load %s", path)
+			}
+		}
+	})
+}
