@@ -83,6 +83,8 @@ func Strip(dst io.Writer, src io.ReaderAt, size int64) (Report, error) {
 		removed, err = stripJPEG(dst, src, size)
 	case PNG:
 		removed, err = stripPNG(dst, src, size)
+	case GIF:
+		removed, err = stripGIF(dst, src, size)
 	default:
 		err = &UnsupportedError{Found: string(kind), Hint: wanted}
 	}
