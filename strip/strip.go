@@ -85,6 +85,8 @@ func Strip(dst io.Writer, src io.ReaderAt, size int64) (Report, error) {
 		removed, err = stripPNG(dst, src, size)
 	case GIF:
 		removed, err = stripGIF(dst, src, size)
+	case WebP:
+		removed, err = stripWebP(dst, src, size)
 	default:
 		err = &UnsupportedError{Found: string(kind), Hint: wanted}
 	}
