@@ -114,6 +114,9 @@ func total(tx *Tx, name string) (uint64, error) {
 }
 
 func addTotal(tx *Tx, name string, n int64) error {
+	if n == 0 {
+		return nil // a total of nothing is no row, in a replay neither
+	}
 	v, err := total(tx, name)
 	if err != nil {
 		return err

@@ -78,7 +78,12 @@ func (l *Log) purge(now time.Time, choose func(*Tx, int) ([]ID, any, error)) (p 
 	if err != nil {
 		return Purged{}, err
 	}
+	seen := map[ID]bool{}
 	for _, stream := range streams {
+		if seen[stream] { // the summary may have counted it twice
+			return Purged{}, fmt.Errorf("%w: a stream was named twice", ErrMisuse)
+		}
+		seen[stream] = true
 		events, err := g.drop(stream)
 		if err != nil {
 			return Purged{}, err

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type store struct {
 	fatal      *fatality
 	lock       *pebble.Lock
 	unscrubbed atomic.Uint64 // files that were removed without having been overwritten
+	failures   atomic.Int32  // flushes and compactions that failed since one succeeded
 }
 
 // openStore opens Pebble in cfg.Dir, or makes it there.
@@ -55,6 +57,30 @@ func openStore(cfg Config, create bool) (*store, error) {
 		return nil, errors.Join(damaged("opening the store", err), lock.Close())
 	}
 	return s, nil
+}
+
+// maxFailures is how often in a row background work may fail before the log stops.
+const maxFailures = 8
+
+// troubled counts failed flushes and compactions. Pebble tries again at once and for
+// ever, and a Flush waits with it; a disk that stays full or broken must become a stop
+// with a reason instead.
+func (s *store) troubled(log *slog.Logger) func(error) {
+	return func(err error) {
+		n := s.failures.Add(1)
+		if n <= maxFailures {
+			log.Error("event store: background work failed", "cause", category(err).Error(), "times", n)
+		}
+		if n == maxFailures {
+			s.fatal.stop(category(err))
+		}
+	}
+}
+
+func (s *store) relieved(err error) {
+	if err == nil {
+		s.failures.Store(0)
+	}
 }
 
 // close closes what openStore opened. A stopped store is let go as it is: Pebble's
@@ -96,11 +122,11 @@ func options(cfg Config, s *store) *pebble.Options {
 		Lock:                s.lock,
 		Logger:              logger{cfg.Log, s.fatal},
 		EventListener: &pebble.EventListener{
-			// Pebble retries a failed flush or compaction for ever. The default listener
-			// would log the error's text, which can name keys.
-			BackgroundError: func(err error) {
-				cfg.Log.Error("event store: background work failed", "cause", category(err).Error())
-			},
+			// Called with Pebble's lock held. The default listener would log the error's
+			// text, which can name keys.
+			BackgroundError: s.troubled(cfg.Log),
+			FlushEnd:        func(i pebble.FlushInfo) { s.relieved(i.Err) },
+			CompactionEnd:   func(i pebble.CompactionInfo) { s.relieved(i.Err) },
 			// The default would end the process at the first flipped bit. The reader
 			// gets an error, which is enough: nothing is served or decided from it.
 			DataCorruption: func(pebble.DataCorruptionInfo) {
