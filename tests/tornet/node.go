@@ -64,7 +64,10 @@ func (n *node) start(l *launcher) error {
 	if n.proc != nil {
 		return nil
 	}
-	log := &nodeLog{name: n.name, shared: n.shared, ready: make(chan struct{})}
+	log := &nodeLog{name: n.name, shared: n.shared, marks: make(map[string]chan struct{})}
+	for _, m := range []string{consensus, enough, ready} {
+		log.marks[m] = make(chan struct{})
+	}
 	cmd := exec.Command(n.tor, "--defaults-torrc", "/dev/null", "-f", n.torrc)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, n.dir
 	if err := l.start(cmd); err != nil {
@@ -103,16 +106,22 @@ func (s *sharedLog) line(name string, line []byte) {
 	fmt.Fprintf(s.w, "%s: %s\n", name, line)
 }
 
-// nodeLog reads one process's standard output: it tells when the node has bootstrapped and keeps its last
+// What nodeLog looks for, in tor's words.
+const (
+	consensus = "Published microdesc consensus" // an authority has agreed with the others on a network
+	enough    = "Bootstrapped 75%"              // a node knows enough relays to build circuits
+	ready     = "Bootstrapped 100%"
+)
+
+// nodeLog reads one process's standard output: it tells how far the node has come and keeps its last
 // complaint for an error message.
 type nodeLog struct {
 	name   string
 	shared *sharedLog
-	ready  chan struct{} // closed at 100 %
+	marks  map[string]chan struct{} // closed when the line has been seen; the map is never changed
 
-	mu   sync.Mutex
-	rest []byte // a line without its end yet
-	done bool
+	mu   sync.Mutex // guards what follows
+	rest []byte     // a line without its end yet
 	last string
 }
 
@@ -127,13 +136,23 @@ func (l *nodeLog) Write(p []byte) (int, error) {
 		}
 		l.rest = rest
 		l.shared.line(l.name, line)
-		if !l.done && bytes.Contains(line, []byte("Bootstrapped 100%")) {
-			l.done = true
-			close(l.ready)
+		for mark, seen := range l.marks {
+			if bytes.Contains(line, []byte(mark)) && !l.reached(mark) {
+				close(seen)
+			}
 		}
 		if bytes.Contains(line, []byte("[warn]")) || bytes.Contains(line, []byte("[err]")) {
 			l.last = string(line)
 		}
+	}
+}
+
+func (l *nodeLog) reached(mark string) bool {
+	select {
+	case <-l.marks[mark]:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -15,12 +15,16 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
+	"time"
 )
 
 const (
 	authorities = 3
 	relays      = 3
-	attempts    = 3 // a node that dies while the network comes up (a port taken from under us) costs one
+	attempts    = 3 // a node that dies while the network comes up costs one
+
+	nudgeEvery = 2 * time.Second
 )
 
 // ErrNoTor says that tor or tor-gencert (both in the Debian package tor) was not found.
@@ -95,12 +99,7 @@ func start(ctx context.Context, cfg Config) (_ *Network, err error) {
 	if err := n.layOut(ctx, gencert, &sharedLog{w: cfg.Log}); err != nil {
 		return nil, err
 	}
-	for _, node := range n.all() {
-		if err := node.start(n.launcher); err != nil {
-			return nil, err
-		}
-	}
-	return n, n.wait(ctx)
+	return n, n.up(ctx)
 }
 
 // find looks tor-gencert up beside tor first: a tor of one's own brings its own.
@@ -123,26 +122,73 @@ func find(tor string) (torPath, gencert string, err error) {
 	return torPath, gencert, nil
 }
 
-// wait returns when the client is ready, or as soon as any node has died.
-func (n *Network) wait(ctx context.Context) error {
+// up starts the nodes in the order that costs least time: the client only when there is something to fetch
+// and every relay can serve, because a failed fetch or circuit costs it a back-off of ten seconds or more.
+func (n *Network) up(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	for _, node := range n.all() {
-		p := node.proc
-		go func() {
-			select {
-			case <-p.exited:
-				cancel(fmt.Errorf("%w: %s exited: %s", ErrNode, node.name, p.log.complaint()))
-			case <-ctx.Done():
+	start := func(nodes ...*node) error {
+		for _, node := range nodes {
+			if err := node.start(n.launcher); err != nil {
+				return err
 			}
-		}()
-	}
-	select {
-	case <-n.client.proc.log.ready:
+			p := node.proc
+			go func() { // a dead node ends the wait at once
+				select {
+				case <-p.exited:
+					cancel(fmt.Errorf("%w: %s exited: %s", ErrNode, node.name, p.log.complaint()))
+				case <-ctx.Done():
+				}
+			}()
+		}
 		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for the private Tor network: %w", context.Cause(ctx))
 	}
+	if err := start(n.nodes...); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		mark  string
+		nudge bool
+		nodes []*node
+	}{
+		{consensus, false, n.nodes[relays:]},
+		{enough, true, n.nodes},
+	} {
+		if err := wait(ctx, step.mark, step.nudge, step.nodes); err != nil {
+			return err
+		}
+	}
+	if err := start(n.client); err != nil {
+		return err
+	}
+	return wait(ctx, ready, true, []*node{n.client})
+}
+
+// wait returns when every node has reached the mark. Nudged nodes get SIGHUP every other second, which makes
+// tor forget its back-off and fetch what it lacks at once.
+func wait(ctx context.Context, mark string, nudge bool, nodes []*node) error {
+	var tick <-chan time.Time
+	if nudge {
+		t := time.NewTicker(nudgeEvery)
+		defer t.Stop()
+		tick = t.C
+	}
+	for _, node := range nodes {
+		for !node.proc.log.reached(mark) {
+			select {
+			case <-node.proc.log.marks[mark]:
+			case <-tick:
+				for _, late := range nodes {
+					if !late.proc.log.reached(mark) {
+						_ = late.proc.cmd.Process.Signal(syscall.SIGHUP) // a dead one is noticed elsewhere
+					}
+				}
+			case <-ctx.Done():
+				return fmt.Errorf("waiting for the private Tor network: %w", context.Cause(ctx))
+			}
+		}
+	}
+	return nil
 }
 
 // SOCKS returns the client's SOCKS address, "127.0.0.1:port".
