@@ -55,8 +55,14 @@ type site struct {
 	broken canned // when a page cannot be made, making one is no help
 }
 
+// Service is the handler of the whole service.
+type Service struct {
+	http.Handler
+	log *slog.Logger
+}
+
 // New makes the handler of the whole service.
-func New(cfg Config) (http.Handler, error) {
+func New(cfg Config) (*Service, error) {
 	if cfg.Links == nil {
 		return nil, errors.New("handlers: no links")
 	}
@@ -92,7 +98,7 @@ func New(cfg Config) (http.Handler, error) {
 	if s.broken, err = can(words, http.StatusInternalServerError, brokenPage); err != nil {
 		return nil, fmt.Errorf("handlers: the page for failures: %w", err)
 	}
-	return s.chain(s.mux()), nil
+	return &Service{s.chain(s.mux()), cfg.Log}, nil
 }
 
 // chain is what happens to every request, in this order.

@@ -3,7 +3,6 @@ package handlers
 import (
 	"bytes"
 	"context"
-	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -18,21 +17,22 @@ const (
 	headerTime = time.Minute     // for a whole request header
 	idleTime   = 2 * time.Minute // between two requests
 	stallTime  = time.Minute     // for one write to the visitor to move on
-	leaveTime  = 5 * time.Second // for answers under way when the program ends
 	maxHeader  = 16 << 10        // bytes; net/http adds some slack
 )
 
-// NewServer makes the server for a handler of New. It has no limit on how long
-// an upload or a download takes altogether, only on how long it may stand still.
-// Its listener has to be wrapped by Listen; Serve does both.
-func NewServer(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
+// Server is an http.Server that suits Tor. It has no limit on how long an
+// upload or a download takes altogether, only on how long it may stand still.
+type Server struct{ *http.Server }
+
+// NewServer makes the server of a service.
+func NewServer(h *Service) *Server {
+	return &Server{&http.Server{
 		Handler:                      h,
 		ReadHeaderTimeout:            headerTime,
 		IdleTimeout:                  idleTime,
 		MaxHeaderBytes:               maxHeader,
 		DisableGeneralOptionsHandler: true, // it answers OPTIONS * by itself, with a Date
-		ErrorLog:                     quiet(log),
+		ErrorLog:                     log.New(complaint{h.log}, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
@@ -42,33 +42,12 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 				own.answering.Store(false)
 			}
 		},
-	}
+	}}
 }
 
-// Serve answers requests from ln until ctx ends, and closes ln. It returns nil
-// when that is why it ended; answers under way get a few seconds.
-func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logger) error {
-	srv := NewServer(h, log)
-	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(Listen(ln)) }()
-	select {
-	case err := <-ended:
-		srv.Close()
-		return err
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
-	defer cancel()
-	if srv.Shutdown(grace) != nil {
-		srv.Close()
-	}
-	<-ended
-	return nil
-}
-
-// Listen wraps the connections of ln so that a visitor who stops reading is let
-// go, and so that nothing that net/http says by itself carries a Date.
-func Listen(ln net.Listener) net.Listener { return listener{ln} }
+// Serve answers requests from ln until Shutdown or Close. A visitor who stops
+// reading is let go, and what net/http says by itself carries no Date.
+func (s *Server) Serve(ln net.Listener) error { return s.Server.Serve(listener{ln}) }
 
 type listener struct{ net.Listener }
 
@@ -123,15 +102,8 @@ func undated(p []byte) []byte {
 	return append(append([]byte{}, p[:at]...), p[at+2+end:]...)
 }
 
-// quiet counts on nobody reading net/http's own complaints: they quote what
-// visitors send. That there was one is all that is kept.
-func quiet(to *slog.Logger) *log.Logger {
-	if to == nil {
-		return log.New(io.Discard, "", 0)
-	}
-	return log.New(complaint{to}, "", 0)
-}
-
+// complaint keeps of net/http's own complaints only that there was one: they
+// quote what visitors send.
 type complaint struct{ log *slog.Logger }
 
 func (c complaint) Write(p []byte) (int, error) {
