@@ -56,7 +56,7 @@ func (f folder) create() error {
 	if err := writeNew(f.host, host[:]); err != nil {
 		return err
 	}
-	if err := writeNew(f.onion, onion.NewKey().Marshal()); err != nil {
+	if err := onion.SaveKey(f.onion, onion.NewKey()); err != nil {
 		return err
 	}
 	if err := vault.Init(f.vault(host)); err != nil {
@@ -97,11 +97,10 @@ func (f folder) hostKey() (key seal.Key, err error) {
 
 // onionKey reads the onion service's key.
 func (f folder) onionKey() (key onion.Key, err error) {
-	raw, err := os.ReadFile(f.onion)
-	if err != nil {
+	if key, err = onion.LoadKey(f.onion); err != nil {
 		return key, fmt.Errorf("onion key: %w", err)
 	}
-	return onion.UnmarshalKey(raw)
+	return key, nil
 }
 
 // opened is a data folder in use.

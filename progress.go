@@ -34,7 +34,7 @@ func (p *progress) show(now onion.Progress) {
 		p.line("tor: warning: " + now.Warning)
 	}
 	if p.bar != nil {
-		p.bar.Describe(now.State)
+		p.bar.Describe(string(now.State))
 		p.bar.Set(now.Percent)
 		return
 	}

@@ -20,10 +20,11 @@ func rebuildCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := eventlog.Rebuild(f.log(nil, nil)); err != nil {
+		report, err := eventlog.Rebuild(f.log(nil, nil))
+		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), "rebuilt")
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), "rebuilt:", report)
 		return err
 	}
 	return cmd

@@ -88,6 +88,15 @@ var safest = [...]struct {
 	{"dom.push.serverURL", ""},
 }
 
+// Profile makes a profile folder for a person's Firefox ESR: the Safest
+// preferences, through a SOCKS5 proxy at host:port.
+func Profile(dir, socks string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return writePrefs(dir, Config{SOCKS: socks})
+}
+
 // writePrefs writes user.js into the profile folder dir.
 func writePrefs(dir string, cfg Config) error {
 	host, port, err := net.SplitHostPort(cfg.SOCKS)

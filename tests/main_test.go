@@ -1,0 +1,106 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"emberdrop/tests/instance"
+	"emberdrop/tests/tornet"
+)
+
+// The program and the private Tor network cost seconds, so the tests of this
+// package share one of each, made by the first that asks.
+var (
+	scratch string // a folder for the whole run
+
+	program = sync.OnceValues(func() (string, error) { return instance.Build(context.Background(), scratch) })
+
+	network = sync.OnceValues(func() (*tornet.Network, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		return tornet.Start(ctx, tornet.Config{Dir: filepath.Join(scratch, "net")})
+	})
+	networkUsed bool
+)
+
+func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "emberdrop-tests-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if networkUsed {
+		if n, err := network(); err == nil {
+			n.Close()
+		}
+	}
+	os.RemoveAll(scratch)
+	os.Exit(code)
+}
+
+// theProgram is the built program.
+func theProgram(t *testing.T) string {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// theNetwork is the private Tor network. Outside CI a machine without tor skips.
+func theNetwork(t *testing.T) *tornet.Network {
+	t.Helper()
+	networkUsed = true
+	n, err := network()
+	missing(t, err, tornet.ErrNoTor)
+	return n
+}
+
+// freshData is a new data folder.
+func freshData(t *testing.T) string {
+	t.Helper()
+	data := filepath.Join(t.TempDir(), "data")
+	if _, err := instance.Init(t.Context(), theProgram(t), data); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// serveTor serves a data folder on the private network.
+func serveTor(t *testing.T, data string, args ...string) *instance.Instance {
+	t.Helper()
+	torrc := filepath.Join(t.TempDir(), "torrc")
+	if err := os.WriteFile(torrc, []byte(theNetwork(t).Torrc()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	s, err := instance.Serve(ctx, instance.Config{Program: theProgram(t), Data: data, Args: append(args, "--torrc-extra", torrc)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Stop() })
+	return s
+}
+
+// servePlain serves a data folder on a unix socket, and gives a client for it.
+func servePlain(t *testing.T, data string, args ...string) (*instance.Instance, *instance.Client) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "http")
+	args = append([]string{"--listen", "unix:" + socket, "--public-url", "http://drop.test"}, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s, err := instance.Serve(ctx, instance.Config{Program: theProgram(t), Data: data, Args: args})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Stop() })
+	return s, instance.ViaUnix(socket)
+}
