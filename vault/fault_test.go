@@ -163,10 +163,11 @@ func TestFaultsInShred(t *testing.T) {
 }
 
 func TestFaultsInStage(t *testing.T) {
-	data := noise(1, 3<<20)
-	eachFault(t, func(*Vault) {}, func(v *Vault) error {
+	data := noise(1, 200_000)
+	eachFault(t, func(v *Vault) { v.cfg.StageRAM = stageFirst }, func(v *Vault) error {
 		s := v.Stage()
-		_, err := s.Write(data)
+		s.Write(data[:100])
+		_, err := s.Write(data[100:])
 		if err == nil {
 			err = s.Done()
 		}

@@ -86,7 +86,10 @@ func TestFlipAnywhere(t *testing.T) {
 			defer f.Close()
 			for at := range int64(len(whole)) {
 				masks := []byte{0x80, 0x01}
-				if at < 120 {
+				switch {
+				case pass != "" && at > 120 && at%11 != 0:
+					continue // each open costs an Argon2id
+				case at < 120:
 					masks = []byte{1, 2, 4, 8, 16, 32, 64, 128, 255}
 				}
 				for _, mask := range masks {
