@@ -496,7 +496,7 @@ func (p Open) Page(w Words) templ.Component {
 	})
 }
 
-func (p Open) title(w Words) string { return w.Contents(p.Items) }
+func (p Open) title(w Words) string { return w.Say("open.title") }
 
 func item(w Words, it Item, n int) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
