@@ -22,8 +22,11 @@ import (
 )
 
 // childDir, when set, makes this test binary a program that starts a service with its data there and then
-// waits to be killed.
-const childDir = "ONION_TEST_CHILD_DIR"
+// waits to be killed; childTor names its tor.
+const (
+	childDir = "ONION_TEST_CHILD_DIR"
+	childTor = "ONION_TEST_CHILD_TOR"
+)
 
 // network is the one private Tor network of this test binary; the first test that needs it starts it.
 var network struct {
