@@ -25,7 +25,7 @@ type control struct {
 	raw  net.Conn      // closing it is the only way to break off a request
 	lost chan struct{} // closed when nothing can be read any more
 
-	mu     sync.Mutex // one request at a time: two at once can wait for each other inside bine
+	mu     sync.Mutex // one request at a time: in bine the later of two can take the lock that the earlier needs
 	events chan bine.Event
 }
 

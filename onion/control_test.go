@@ -88,7 +88,7 @@ func TestRequestTimeout(t *testing.T) {
 }
 
 // More events than any buffer holds come before the answers to requests made from several goroutines: none
-// is lost, and nobody waits for anybody for ever. bine alone would.
+// is lost, and nobody waits for anybody for ever.
 func TestEventsAndRequests(t *testing.T) {
 	const each = 2000
 	n := 0
