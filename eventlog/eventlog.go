@@ -112,32 +112,36 @@ type Log struct {
 	readers [2]int         // views that are open, by the epoch in which they began; guarded by life
 }
 
-// Create makes an empty log in cfg.Dir, and the folder itself (mode 0700). It refuses
-// a folder that holds one (ErrExists), and finishes one that a crash left half made.
+// Create makes an empty log in cfg.Dir, a folder (mode 0700) that must not exist or be
+// empty (ErrExists). The log is made under another name beside it and then renamed, so
+// a crash leaves a whole one or none.
 func Create(cfg Config) error {
 	cfg, err := cfg.checked()
 	if err != nil {
 		return err
 	}
-	if err := makeDir(cfg.FS, cfg.Dir); err != nil {
-		return fmt.Errorf("eventlog: making the folder: %w", err)
+	if names, err := cfg.FS.List(cfg.Dir); err == nil && len(names) > 0 {
+		return ErrExists
 	}
-	db, err := openStore(cfg, true)
+	draft := cfg
+	draft.Dir += ".new"
+	if err := makeDir(cfg.FS, draft.Dir); err != nil {
+		return fmt.Errorf("eventlog: making the folder: %w", category(err))
+	}
+	db, err := openStore(draft, true)
 	if err != nil {
 		return err
 	}
-	err = func() error {
-		if _, ok, err := get(db, keyFormat); err != nil || ok {
-			return errors.Join(err, ErrExists)
-		}
-		return db.fatal.guard(func() error {
-			if err := db.Set(keyFormat, []byte{layout}, pebble.Sync); err != nil {
-				return err
-			}
-			return db.Flush()
-		})
-	}()
-	return errors.Join(err, db.close())
+	err = db.fatal.guard(func() error {
+		return errors.Join(db.Set(keyFormat, []byte{layout}, pebble.Sync), db.Flush())
+	})
+	if err = errors.Join(err, db.close()); err != nil {
+		return fmt.Errorf("eventlog: making the log: %w", category(err))
+	}
+	if err := errors.Join(cfg.FS.Rename(draft.Dir, cfg.Dir), syncDir(cfg.FS, cfg.FS.PathDir(cfg.Dir))); err != nil {
+		return fmt.Errorf("eventlog: naming the folder: %w", category(err))
+	}
+	return nil
 }
 
 // Open opens the log in cfg.Dir for reading and appending. It returns ErrMissing,
@@ -211,14 +215,22 @@ func (c Config) checked() (Config, error) {
 	return c, nil
 }
 
-// makeDir makes dir and syncs its parent, so that the folder itself survives a power cut.
+// makeDir makes dir anew, without what an interrupted Create left in it, and syncs its
+// parent, so that the folder itself survives a power cut.
 func makeDir(fs vfs.FS, dir string) error {
-	if err := fs.MkdirAll(dir, os.FileMode(0o700)); err != nil {
+	if err := fs.RemoveAll(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	parent, err := fs.OpenDir(fs.PathDir(dir))
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(fs, fs.PathDir(dir))
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(parent.Sync(), parent.Close())
+	return errors.Join(d.Sync(), d.Close())
 }

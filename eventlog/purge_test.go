@@ -3,8 +3,6 @@ package eventlog
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base32"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"maps"
@@ -135,43 +133,6 @@ func TestPurgeLaw(t *testing.T) {
 			}
 		}
 	})
-}
-
-// needles finds secrets in files in any of the usual spellings. It goes by the middle
-// of each, since tables leave out what a key has in common with the one before it.
-type needles map[[8]byte]string
-
-func (n needles) add(name string, secret []byte) {
-	lower := strings.ToLower(base32.StdEncoding.EncodeToString(secret))
-	for form, s := range map[string]string{
-		"raw": string(secret), "hex": hex.EncodeToString(secret),
-		"HEX": strings.ToUpper(hex.EncodeToString(secret)), "base32": lower, "BASE32": strings.ToUpper(lower),
-		"base64": base64.StdEncoding.EncodeToString(secret), "base64url": base64.URLEncoding.EncodeToString(secret),
-	} {
-		mid := (len(strings.TrimRight(s, "=")) - 8) / 2
-		n[[8]byte([]byte(s[mid:mid+8]))] = name + " " + form
-	}
-}
-
-// found walks every file below dir, its name included.
-func (n needles) found(t testing.TB, dir string) map[string]int {
-	hits := map[string]int{}
-	for _, name := range files(t, dir) {
-		content, err := os.ReadFile(name)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // unlinked since the walk
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		content = append(content, name...)
-		for i := 0; i+8 <= len(content); i++ {
-			if what, ok := n[[8]byte(content[i:i+8])]; ok {
-				hits[what]++
-			}
-		}
-	}
-	return hits
 }
 
 type secretThing struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -71,8 +72,13 @@ func (s *store) troubled(log *slog.Logger) func(error) {
 		if n <= maxFailures {
 			log.Error("event store: background work failed", "cause", category(err).Error(), "times", n)
 		}
-		if n == maxFailures {
+		if n >= maxFailures {
 			s.fatal.stop(category(err))
+		}
+		if s.fatal.stopped() {
+			// Else it would go round at full speed until the process ends. Pebble calls
+			// from a goroutine of its own, whose deferred calls let go of the lock.
+			runtime.Goexit()
 		}
 	}
 }
@@ -111,7 +117,7 @@ func exists(fs vfs.FS, dir string) (bool, error) {
 
 func options(cfg Config, s *store) *pebble.Options {
 	o := &pebble.Options{
-		FS:                 cfg.FS,
+		FS:                 &diskFS{FS: cfg.FS, fatal: s.fatal},
 		FormatMajorVersion: format,
 		Cache:              pebble.NewCache(cfg.Cache),
 		MemTableSize:       cfg.Memtable,
