@@ -62,7 +62,11 @@ type process struct {
 
 func (n *node) start(l *launcher) error {
 	if n.proc != nil {
-		return nil
+		select {
+		case <-n.proc.exited: // died by itself
+		default:
+			return nil
+		}
 	}
 	log := &nodeLog{name: n.name, shared: n.shared, marks: make(map[string]chan struct{})}
 	for _, m := range []string{consensus, enough, ready} {

@@ -30,12 +30,15 @@ const (
 // ErrNoTor says that tor or tor-gencert (both in the Debian package tor) was not found.
 var ErrNoTor = errors.New("tor or tor-gencert not found: apt install tor")
 
+// ErrClosed says that the network has been closed.
+var ErrClosed = errors.New("the private Tor network is closed")
+
 // ErrNode says that a node died or could not be made ready.
 var ErrNode = errors.New("a node of the private Tor network failed")
 
 // Config says where the network lives. Its zero value works.
 type Config struct {
-	Dir string    // folder for keys and state, made 0700; "": a temporary one that Close removes
+	Dir string    // folder for keys and state, made 0700, an earlier network's are replaced; "": a temporary one that Close removes
 	Tor string    // the tor binary, with tor-gencert beside it or in PATH; "": from PATH
 	Log io.Writer // every node's notices, one line each behind the node's name; nil: dropped
 }
@@ -51,8 +54,10 @@ type Network struct {
 	client    *node
 	socks     string
 
-	mu    sync.Mutex // guards the running state of nodes while one is stopped or started
-	nodes []*node    // relays first, then authorities
+	nodes []*node // relays first, then authorities; not changed after the start
+
+	mu     sync.Mutex // guards closed and which nodes run
+	closed bool
 
 	closeOnce sync.Once
 	closeErr  error
@@ -219,6 +224,9 @@ func (n *Network) StartRelay(i int) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.closed {
+		return ErrClosed
+	}
 	return node.start(n.launcher)
 }
 
@@ -243,6 +251,7 @@ func (n *Network) Close() error {
 	n.closeOnce.Do(func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
+		n.closed = true
 		for _, node := range n.all() {
 			node.stop()
 		}

@@ -107,6 +107,12 @@ func TestServePage(t *testing.T) {
 	if n.StopRelay(n.Relays()) == nil || n.StartRelay(-1) == nil {
 		t.Error("a relay that does not exist was stopped or started")
 	}
+	if err := n.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := n.StartRelay(0); !errors.Is(err, tornet.ErrClosed) {
+		t.Errorf("started on a closed network: %v", err)
+	}
 }
 
 func waitFile(t *testing.T, path string) string {
@@ -158,6 +164,10 @@ func TestNothingLeftBehindAfterKill(t *testing.T) {
 		t.Skip(err)
 	}
 	dir := t.TempDir()
+	// What an earlier network left in the folder is in nobody's way.
+	if err := os.MkdirAll(filepath.Join(dir, "a0", "keys", "authority_certificate"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), childDir+"="+dir)
 	out, err := child.StdoutPipe()

@@ -16,7 +16,7 @@ PathsNeededToBuildCircuits 0.67
 ShutdownWaitLength 0
 `
 
-// node-wide options that a service has no use for.
+// network goes into every node of the network, and not into a service.
 const network = `TestingDirAuthVoteExit *
 TestingDirAuthVoteGuard *
 TestingDirAuthVoteHSDir *
@@ -27,6 +27,7 @@ Log notice stdout
 ControlPort 0
 `
 
+// relay goes into relays and authorities.
 const relay = `Address 127.0.0.1
 SocksPort 0
 AssumeReachable 1
@@ -34,7 +35,7 @@ ExitRelay 0
 ContactInfo none
 `
 
-// A consensus every 10 s, the first after 5 s: the shortest intervals that tor accepts (vote and distribution
+// authority asks for a consensus every 10 s, the first after 5 s: the shortest intervals that tor accepts (vote and distribution
 // delay must stay under half the interval). An onion service's time period is 24 of them, 4 minutes.
 const authority = `AuthoritativeDirectory 1
 V3AuthoritativeDirectory 1
@@ -89,6 +90,12 @@ func (n *Network) layOut(ctx context.Context, gencert string, log *sharedLog) er
 	n.socks = fmt.Sprintf("127.0.0.1:%d", port)
 	client := spec{name: "client", lines: fmt.Sprintf("SocksPort %s\n", n.socks)}
 
+	for _, s := range append(specs, client) {
+		// Identities belong to ports, and the ports are new.
+		if err := os.RemoveAll(filepath.Join(n.dir, s.name)); err != nil {
+			return err
+		}
+	}
 	var wg sync.WaitGroup
 	lines, errs := make([]string, len(specs)), make([]error, len(specs))
 	for i, s := range specs {
