@@ -2,10 +2,15 @@ package strip
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"image"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -93,17 +98,80 @@ func checkStrip(t *testing.T, b []byte) {
 		return
 	}
 	if after, err := pixels(kind, out); err != nil || after != before {
-		t.Fatalf("another picture: %v", err)
+		t.Fatalf("another picture: %v, %x", err, b)
 	}
 }
 
-func FuzzJPEG(f *testing.F) { fuzzKind(f, JPEG, nil) }
+func FuzzJPEG(f *testing.F) { fuzzKind(f, JPEG, mendJPEG) }
 func FuzzPNG(f *testing.F)  { fuzzKind(f, PNG, mendPNG) }
-func FuzzGIF(f *testing.F)  { fuzzKind(f, GIF, nil) }
-func FuzzWebP(f *testing.F) { fuzzKind(f, WebP, nil) }
+func FuzzGIF(f *testing.F)  { fuzzKind(f, GIF, mendGIF) }
+func FuzzWebP(f *testing.F) { fuzzKind(f, WebP, mendWebP) }
+
+// The mend functions put back what an input needs to be read at all, so that
+// mutations reach deeper than the first bytes.
+func mendJPEG(b []byte) { copy(b, "\xff\xd8\xff") }
+func mendGIF(b []byte)  { copy(b, "GIF89a") }
+
+func mendWebP(b []byte) {
+	if len(b) >= 12 {
+		copy(b, "RIFF")
+		binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-8))
+		copy(b[8:], "WEBP")
+	}
+}
+
+// TestMutations does a little of what the fuzz targets do, in every run and
+// always the same: changed, cut, doubled and moved bytes in every seed.
+// EMBERDROP_MUTATIONS is how many for each seed.
+func TestMutations(t *testing.T) {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("EMBERDROP_MUTATIONS"), "150"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mend := map[Kind]func([]byte){JPEG: mendJPEG, PNG: mendPNG, GIF: mendGIF, WebP: mendWebP}
+	random := rand.New(rand.NewPCG(1, uint64(n)))
+	for kind, list := range seeds(t) {
+		for _, seed := range list {
+			for range n {
+				b := mutate(random, seed)
+				mend[kind](b)
+				checkStrip(t, b)
+			}
+		}
+	}
+}
+
+func mutate(random *rand.Rand, seed []byte) []byte {
+	b := bytes.Clone(seed)
+	for range 1 + random.IntN(4) {
+		at := random.IntN(len(b))
+		if random.IntN(3) > 0 { // heads matter more than data
+			at = random.IntN(min(len(b), 700))
+		}
+		n := min(len(b)-at, 1+random.IntN(40))
+		switch random.IntN(7) {
+		case 0:
+			b[at] = byte(random.IntN(256))
+		case 1:
+			b[at] ^= 1 << random.IntN(8)
+		case 2:
+			b[at] += byte(random.IntN(5)) - 2
+		case 3:
+			b = slices.Delete(b, at, at+min(n, len(b)-1))
+		case 4:
+			b = slices.Insert(b, at, bytes.Clone(b[at:at+n])...)
+		case 5:
+			b = slices.Insert(b, random.IntN(len(b)), bytes.Clone(b[at:at+n])...)
+		case 6:
+			b[at] = []byte{0, 0xff, 0x7f, 0x80, 1}[random.IntN(5)]
+		}
+	}
+	return b
+}
 
 // mendPNG sets every checksum right, else hardly any mutation would be read.
 func mendPNG(b []byte) {
+	copy(b, pngMagic)
 	for at := 8; at+12 <= len(b); {
 		n := int64(binary.BigEndian.Uint32(b[at:]))
 		if int64(at)+12+n > int64(len(b)) {

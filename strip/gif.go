@@ -206,7 +206,7 @@ func (g *gifFile) loop() error {
 		switch {
 		case len(b) == 0:
 			return nil
-		case len(b) == 3 && b[0]&7 == 1 && !g.looped:
+		case len(b) == 3 && b[0] == 1 && !g.looped:
 			g.out.WriteString("\x21\xff\x0bNETSCAPE2.0\x03\x01")
 			g.out.Write(b[1:3])
 			g.out.WriteByte(0)

@@ -79,13 +79,13 @@ func (h *huffman) buildMany() {
 		for used < fastBits {
 			e := h.fast[i<<used&(1<<fastBits-1)]
 			length, symbol := int(e>>8), int(e&0xff)
-			if length == 0 || used+length > fastBits {
+			run, size := symbol>>4, symbol&15
+			if length == 0 || used+length > fastBits || size == 0 && run > 0 && run < 15 {
 				break
 			}
 			symbols++
-			run, size := symbol>>4, symbol&15
 			used += length + size
-			if size == 0 && run < 15 { // end of block
+			if symbol == 0 { // end of block
 				entry = manyEOB
 				break
 			}

@@ -44,7 +44,8 @@ func (j *jpegFile) scanData(s *jpegScan) error {
 		if b, err := j.in.bytes(j.off, 2); err != nil || b[1] != mRST0+number {
 			return damaged("picture data is cut short or out of order")
 		}
-		j.out.Write([]byte{0xff, mRST0 + number})
+		j.out.WriteByte(0xff)
+		j.out.WriteByte(mRST0 + number)
 		j.off += 2
 	}
 }
@@ -268,8 +269,11 @@ func walkCoefficients(buf []byte, p int, ac *huffman) int {
 			return -1
 		}
 		p += length + int(symbol&15)
-		if symbol&15 == 0 && symbol < 0xf0 {
+		if symbol == 0 {
 			return p
+		}
+		if symbol&15 == 0 && symbol < 0xf0 { // has a meaning in progressive pictures only
+			return -1
 		}
 		if k += int(symbol>>4) + 1; k > 64 {
 			return -1

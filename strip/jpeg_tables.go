@@ -82,7 +82,14 @@ func (j *jpegFile) takeQuant(b []byte) error {
 		if b[0]>>4 > 1 || b[0]&15 > 3 || len(b) < n {
 			return damaged("quantisation table of wrong form")
 		}
-		j.quant[b[0]&15] = jpegTable{body: slices.Clone(b[:n]), fresh: true}
+		t := &j.quant[b[0]&15]
+		if same := slices.Equal(t.body, b[:n]); !same {
+			// Some decoders take the first of two tables and some the last.
+			if j.frame != nil && j.frame.progressive && j.scans > 0 {
+				return damaged("quantisation table after the first scan")
+			}
+			*t = jpegTable{body: slices.Clone(b[:n]), fresh: true}
+		}
 		b = b[n:]
 	}
 	return nil
@@ -102,8 +109,10 @@ func (j *jpegFile) takeHuffman(b []byte) error {
 			return damaged("huffman table of wrong length")
 		}
 		i := b[0]>>4*4 + b[0]&15
-		j.huff[i] = jpegTable{body: slices.Clone(b[:n]), fresh: true}
-		j.tables[i] = nil
+		if !slices.Equal(j.huff[i].body, b[:n]) {
+			j.huff[i] = jpegTable{body: slices.Clone(b[:n]), fresh: true}
+			j.tables[i] = nil
+		}
 		b = b[n:]
 	}
 	return nil

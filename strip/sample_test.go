@@ -166,3 +166,16 @@ func exifSample(orientation byte) []byte {
 	b = append(b, entry(0x0201, 4, 1, 0)...)
 	return le.AppendUint32(b, 0)
 }
+
+// behindScreen puts blocks behind the screen and the colours of a GIF.
+func behindScreen(b []byte, blocks ...string) []byte {
+	at := 13
+	if b[10]&0x80 != 0 {
+		at += 3 << (b[10]&7 + 1)
+	}
+	out := append([]byte{}, b[:at]...)
+	for _, block := range blocks {
+		out = append(out, block...)
+	}
+	return append(out, b[at:]...)
+}
