@@ -8,7 +8,7 @@ import (
 // through the samples.
 const (
 	mp4HeaderWindow = 64 << 10
-	mp4SampleWindow = 256 << 10
+	mp4SampleWindow = 128 << 10
 )
 
 // mp4MaxTables bounds the boxes that describe samples (moov and moof together).

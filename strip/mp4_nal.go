@@ -100,7 +100,7 @@ func (f *nalFilter) unit(start, end int64) (first byte, stop, next int64, err er
 		if at == start {
 			first = b[0]
 		}
-		if i := bytes.Index(b, nalStart); i >= 0 {
+		if i := nalStart(b); i >= 0 {
 			stop = at + int64(i)
 			if i > 0 {
 				last = b[i-1]

@@ -87,6 +87,8 @@ func Strip(dst io.Writer, src io.ReaderAt, size int64) (Report, error) {
 		removed, err = stripGIF(dst, src, size)
 	case WebP:
 		removed, err = stripWebP(dst, src, size)
+	case MP4:
+		removed, err = stripMP4(dst, src, size)
 	default:
 		err = &UnsupportedError{Found: string(kind), Hint: wanted}
 	}
