@@ -1,8 +1,10 @@
 package link
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"emberdrop/eventlog"
 )
@@ -64,4 +66,60 @@ func applyPurged(tx *eventlog.Tx, e eventlog.Event) error {
 		return fmt.Errorf("event %d: %w", e.Seq, err)
 	}
 	return count(tx, func(t *Totals) { t.plus(summary, 1) })
+}
+
+// purgeable reports whether nothing of a link need be kept: its payload is
+// shredded and its receipt has lapsed.
+func (l *Links) purgeable(st state, now time.Time) bool {
+	return st.Gone && !now.Before(l.lapses(st.End))
+}
+
+// Purgeable counts the links that Purge would remove, and says since when the
+// oldest of them could have been; the zero time when there is none.
+func (l *Links) Purgeable() (count int, since time.Time, err error) {
+	now := l.cfg.Now()
+	err = l.each(func(_ eventlog.ID, st state) {
+		if l.purgeable(st, now) {
+			count++
+			since = earlier(since, l.lapses(st.End))
+		}
+	})
+	return count, since, err
+}
+
+// Purge removes every link that is over and done from the log, and every trace
+// of it from the disk. Totals stay. Appends go on but for the last moments.
+func (l *Links) Purge(ctx context.Context) (eventlog.Purged, error) {
+	// Each step goes on where the one before ended, so that a purge reads the
+	// links once. What becomes purgeable behind it waits for the next purge.
+	from, end := eventlog.LinkBounds()
+	return l.cfg.Log.Purge(ctx, l.cfg.Now(), func(tx *eventlog.Tx, limit int) (ids []eventlog.ID, summary any, err error) {
+		sum := Totals{Ended: map[Reason]int64{}}
+		err = tx.Scan(from, end, func(key, value []byte) (more bool, err error) {
+			id, ok := eventlog.ParseLinkKey(key)
+			if !ok {
+				return false, errBadKey
+			}
+			st, err := decodeState(value)
+			if err != nil {
+				return false, err
+			}
+			from = append(key[:len(key):len(key)], 0)
+			if l.purgeable(st, tx.Now()) {
+				ids = append(ids, id)
+				sum.plus(st.contribution(), 1)
+			}
+			return len(ids) < limit, nil
+		})
+		return ids, sum, err
+	})
+}
+
+// Totals counts what ever happened, over purged links too.
+func (l *Links) Totals() (t Totals, err error) {
+	err = l.cfg.Log.Read(func(tx *eventlog.Tx) error {
+		t, err = loadTotals(tx)
+		return err
+	})
+	return t, err
 }
