@@ -482,3 +482,26 @@ func TestFormsOfOtherSites(t *testing.T) {
 		t.Errorf("our own form: %d", g.status)
 	}
 }
+
+// Law 1, as far as HTTP can break it: of many at once, one gets the bytes.
+func TestRacingReveals(t *testing.T) {
+	r := newRig(t)
+	a := r.share(file("a", aJPEG(1)), val("burn", "on"))
+	const racers = 50
+	answers := make(chan got, racers)
+	for range racers {
+		go func() { answers <- r.do("POST", a["link"], "", nil) }()
+	}
+	count := map[int]int{}
+	dead := map[string]bool{}
+	for range racers {
+		g := <-answers
+		count[g.status]++
+		if g.status == 404 {
+			dead[g.body] = true
+		}
+	}
+	if count[200] != 1 || count[404] != racers-1 || len(dead) != 1 {
+		t.Errorf("%v, %d different dead answers", count, len(dead))
+	}
+}
