@@ -90,6 +90,10 @@ func (l *Links) Purgeable() (count int, since time.Time, err error) {
 // Purge removes every link that is over and done from the log, and every trace
 // of it from the disk. Totals stay. Appends go on but for the last moments.
 func (l *Links) Purge(ctx context.Context) (eventlog.Purged, error) {
+	return l.purge(ctx, l.purgeable)
+}
+
+func (l *Links) purge(ctx context.Context, may func(state, time.Time) bool) (eventlog.Purged, error) {
 	// Each step goes on where the one before ended, so that a purge reads the
 	// links once. What becomes purgeable behind it waits for the next purge.
 	from, end := eventlog.LinkBounds()
@@ -105,7 +109,7 @@ func (l *Links) Purge(ctx context.Context) (eventlog.Purged, error) {
 				return false, err
 			}
 			from = append(key[:len(key):len(key)], 0)
-			if l.purgeable(st, tx.Now()) {
+			if may(st, tx.Now()) {
 				ids = append(ids, id)
 				sum.plus(st.contribution(), 1)
 			}
