@@ -228,3 +228,25 @@ func TestPanic(t *testing.T) {
 		t.Errorf("log: %s", got)
 	}
 }
+
+func TestFormsOfOtherSites(t *testing.T) {
+	r := newRig(t)
+	a := r.share(file("a", aJPEG(1)), val("burn", "on"))
+	for _, h := range [][]string{
+		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		{"Origin", "http://elsewhere.onion"}, {"Origin", "null"},
+	} {
+		for _, p := range []string{local(a["link"]), local(a["receipt"]) + "/destroy", "/"} {
+			g := r.do("POST", p, browser, nil, h...)
+			if g.status != http.StatusForbidden || g.header.Get("Content-Type") != typeHTML {
+				t.Errorf("%v %.4s: %d", h, p, g.status)
+			}
+		}
+	}
+	if g := r.do("GET", local(a["link"]), browser, nil, "Sec-Fetch-Site", "cross-site"); g.status != 200 {
+		t.Errorf("a link followed from elsewhere: %d", g.status)
+	}
+	if g := r.do("POST", local(a["link"]), browser, nil, "Origin", origin); g.status != 303 {
+		t.Errorf("our own form: %d", g.status)
+	}
+}
