@@ -16,7 +16,9 @@ var errTaken = errors.New("taken")
 
 // TestOneOfManyWins: a decision sees what was decided before it in the same batch.
 func TestOneOfManyWins(t *testing.T) {
-	l := newLog(t, toyConfig(vfs.NewMem()))
+	cfg := toyConfig(vfs.NewMem())
+	cfg.forceIO = func() { time.Sleep(time.Millisecond) } // so that batches hold several commands
+	l := newLog(t, cfg)
 	for round := range 20 {
 		var won atomic.Int32
 		var wg sync.WaitGroup

@@ -81,8 +81,8 @@ type Config struct {
 	// Memtable is the size of a memtable in bytes. Zero: 8 MiB.
 	Memtable uint64
 
-	cleaner pebble.Cleaner // tests put the stock cleaner here as a negative control; nil: the overwriting one
-	forceIO func()         // tests wait here just before a commit; nil: nothing
+	tune    func(*pebble.Options) // tests change what they need another way; nil: nothing
+	forceIO func()                // tests wait here just before a commit; nil: nothing
 }
 
 // Log is an open log. Its methods may be called from any goroutine, Close once.

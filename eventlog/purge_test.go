@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -237,9 +238,11 @@ func TestPurgeLeavesNoTrace(t *testing.T) {
 					_ = l.Read(func(tx *Tx) error { close(open); <-stop; return nil })
 				})
 				<-open
-				go func() { // the purge waits for the view, which outlives its deletions
-					for l.tipNow().dead == 0 {
+				go func() { // the view outlives the deletions by far
+					for !l.tipNow().types[TypePurged] {
+						time.Sleep(time.Millisecond)
 					}
+					time.Sleep(200 * time.Millisecond)
 					close(stop)
 				}()
 			case "after a kill":
@@ -260,6 +263,9 @@ func TestPurgeLeavesNoTrace(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("%+v", p)
+			if load == "a view is open" && p.Erased.Rounds > 2 {
+				t.Error("it compacted in vain while the view was open")
+			}
 			if hits := gone.found(t, cfg.Dir); len(hits) != 0 {
 				t.Errorf("left on disk: %v", hits)
 			}
@@ -297,7 +303,7 @@ func killed(t testing.TB, cfg *Config) Config {
 // and one Compact. If that left nothing, TestPurgeLeavesNoTrace would prove nothing.
 func TestNegativeControl(t *testing.T) {
 	cfg := diskConfig(t)
-	cfg.cleaner = pebble.DeleteCleaner{}
+	cfg.tune = func(o *pebble.Options) { o.Cleaner = pebble.DeleteCleaner{} }
 	l := newLog(t, cfg)
 	doomed, gone, _ := plant(t, l, 600)
 	err := l.hold(func() error {
@@ -322,6 +328,8 @@ func TestNegativeControl(t *testing.T) {
 // does not look again.
 func TestStuckTombstones(t *testing.T) {
 	cfg := diskConfig(t)
+	// Pebble comes round to some of them by itself, but nobody knows when.
+	cfg.tune = func(o *pebble.Options) { o.DisableAutomaticCompactions = true }
 	l := newLog(t, cfg)
 	doomed, gone, _ := plant(t, l, 300)
 	s := l.db.NewSnapshot()
@@ -335,11 +343,11 @@ func TestStuckTombstones(t *testing.T) {
 	if _, stuck, err := l.db.unsunk(1 << 50); err != nil || len(stuck) == 0 {
 		t.Fatalf("no tombstone is stuck (%v): the test proves nothing", err)
 	}
-	e, err := l.Erase(context.Background())
-	if err != nil {
-		t.Fatal(err)
+	// Not by Log.Erase, whose own row would lie over the only table of a small log.
+	e, err := l.db.erase(context.Background(), 1<<50, l.hold)
+	if err != nil || e.Rounds == 0 {
+		t.Fatalf("%+v %v", e, err)
 	}
-	t.Logf("%+v", e)
 	if hits := gone.found(t, cfg.Dir); len(hits) != 0 {
 		t.Errorf("left on disk: %v", hits)
 	}

@@ -124,7 +124,6 @@ func options(cfg Config, s *store) *pebble.Options {
 		// A MANIFEST remembers the smallest and largest key of every table that was;
 		// at size 1 each flush starts a new one, so that Erase can roll them away.
 		MaxManifestFileSize: 1,
-		Cleaner:             cfg.cleaner,
 		Lock:                s.lock,
 		Logger:              logger{cfg.Log, s.fatal},
 		EventListener: &pebble.EventListener{
@@ -140,15 +139,16 @@ func options(cfg Config, s *store) *pebble.Options {
 			},
 		},
 	}
-	if o.Cleaner == nil {
-		o.Cleaner = overwriting(objstorage.ObjectMetadata{}.FileType, func() {
-			s.unscrubbed.Add(1)
-			cfg.Log.Error("event store: a file was removed without being overwritten")
-		})
-	}
+	o.Cleaner = overwriting(objstorage.ObjectMetadata{}.FileType, func() {
+		s.unscrubbed.Add(1)
+		cfg.Log.Error("event store: a file was removed without being overwritten")
+	})
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+	}
+	if cfg.tune != nil {
+		cfg.tune(o)
 	}
 	return o
 }
