@@ -118,7 +118,9 @@ func (j *jpegFile) walkAC(s *jpegScan, done, n int) error {
 			}
 		}
 		m.set(block, set)
-		block += blocks
+		if block += blocks; block > end { // decoders disagree on what that means
+			return errNoCode
+		}
 	}
 	return nil
 }
@@ -154,6 +156,9 @@ func (j *jpegFile) walkRefine(s *jpegScan, done, n int) error {
 			w.bit += bits.OnesCount64(old & band(k, s.to))
 			ended--
 		}
+	}
+	if ended > 0 {
+		return errNoCode
 	}
 	return nil
 }

@@ -45,8 +45,27 @@ func dirty(t testing.TB) map[string]struct {
 		"gif trailing": {append(bytes.Clone(g), canary...), RemovedHidden},
 		"webp": {append(webpBytes(vp8x, riffBytes("ICCP", string(iccSample("RGB "))), w, riffBytes("EXIF", string(exifSample(6))), riffBytes("XMP ", xmp),
 			riffBytes("IART", canary)), canary...), everything | RemovedHidden | RemovedAuthor | RemovedOther},
-		"webp simple": {webpBytes(w, riffBytes("EXIF", canary)), RemovedHidden},
+		"webp slack":          {lossySlack(t), RemovedHidden},
+		"webp lossless slack": {losslessSlack(t, "lossless.webp"), RemovedHidden},
+		"webp palette slack":  {losslessSlack(t, "palette.webp"), RemovedHidden},
+		"webp simple":         {webpBytes(w, riffBytes("EXIF", canary)), RemovedHidden},
 	}
+}
+
+// losslessSlack puts bytes behind the data of a lossless picture, in its chunk.
+func losslessSlack(t testing.TB, name string) []byte {
+	b := testFiles(t, "webp")[name]
+	n := binary.LittleEndian.Uint32(b[16:])
+	return webpBytes(riffBytes("VP8L", string(b[20:20+n])+canary))
+}
+
+// lossySlack puts bytes behind each of the two partitions of a lossy picture.
+func lossySlack(t testing.TB) []byte {
+	b := bytes.Clone(testFiles(t, "webp")["lossy.webp"])
+	n, first := binary.LittleEndian.Uint32(b[16:]), int24(b[20:])>>5
+	tag := int24(b[20:])&0x1f | (first+len(canary))<<5
+	copy(b[20:], []byte{byte(tag), byte(tag >> 8), byte(tag >> 16)})
+	return webpBytes(riffBytes("VP8 ", string(b[20:30+first])+canary+string(b[30+first:20+n])+canary))
 }
 
 func pngProfileSample(t testing.TB) string {

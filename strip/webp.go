@@ -24,6 +24,7 @@ type webpFile struct {
 	in      *input
 	end     int64 // of the RIFF chunk
 	removed Removed
+	work    int // symbols of lossless pictures read so far
 
 	extended      bool
 	flags         byte
@@ -49,6 +50,8 @@ type webpFrame struct {
 type riffChunk struct {
 	name      string
 	off, size int64
+	mask      byte     // the bits of the last byte that are kept
+	frame     *vp8Data // of a VP8 chunk: what is kept of it
 }
 
 func (c riffChunk) end() int64 { return c.off + c.size + c.size&1 }
@@ -80,7 +83,7 @@ func (w *webpFile) chunk(off, end int64) (riffChunk, error) {
 	if err != nil {
 		return riffChunk{}, err
 	}
-	c := riffChunk{name: string(b[:4]), off: off + 8, size: int64(binary.LittleEndian.Uint32(b[4:]))}
+	c := riffChunk{name: string(b[:4]), off: off + 8, size: int64(binary.LittleEndian.Uint32(b[4:])), mask: 0xff}
 	if c.off+c.size > end {
 		return riffChunk{}, damaged("chunk longer than the file")
 	}

@@ -44,7 +44,11 @@ func (w *webpFile) measureVP8(c *riffChunk) (width, height int, err error) {
 	if width == 0 || height == 0 {
 		return 0, 0, damaged("picture without size")
 	}
-	return width, height, nil
+	c.frame, err = w.cutVP8(c, [10]byte(b), width, height)
+	if err == nil {
+		c.size = c.frame.size()
+	}
+	return width, height, err
 }
 
 // measureVP8L reads the head of a lossless picture (RFC 9649 section 3.4).
@@ -60,7 +64,26 @@ func (w *webpFile) measureVP8L(c *riffChunk) (width, height int, err error) {
 	if b[0] != 0x2f || head>>29 != 0 {
 		return 0, 0, damaged("picture data is not lossless WebP")
 	}
-	return int(head&0x3fff) + 1, int(head>>14&0x3fff) + 1, nil
+	width, height = int(head&0x3fff)+1, int(head>>14&0x3fff)+1
+	return width, height, w.cutLossless(c, 5, width, height)
+}
+
+// cutLossless shortens a chunk to its lossless data, which begins behind head
+// bytes, and notes which bits of its last byte to keep.
+func (w *webpFile) cutLossless(c *riffChunk, head int64, width, height int) error {
+	size, mask, err := w.measureLossless(c.off+head, c.off+c.size, width, height)
+	if err != nil {
+		return err
+	}
+	b, err := w.in.bytes(c.off+head+size-1, 1)
+	if err != nil {
+		return err
+	}
+	if head+size < c.size || b[0]&^mask != 0 {
+		w.removed |= RemovedHidden
+	}
+	c.size, c.mask = head+size, mask
+	return nil
 }
 
 // measureAlpha reads the head of an ALPH chunk (RFC 9649 section 2.7.1.2).
@@ -84,7 +107,7 @@ func (w *webpFile) measureAlpha(c *riffChunk, width, height int) error {
 		}
 		return nil
 	case 1:
-		return nil
+		return w.cutLossless(c, 1, width, height)
 	}
 	return damaged("transparency of unknown form")
 }
@@ -164,6 +187,13 @@ func (w *webpFile) writeImage(out *bufio.Writer, m webpImage) error {
 			continue
 		}
 		writeRIFF(out, c.name, c.size)
+		if c.frame != nil {
+			if err := c.frame.write(w, out); err != nil {
+				return err
+			}
+			out.Write(make([]byte, c.size&1))
+			continue
+		}
 		off, size := c.off, c.size
 		if c.name == "ALPH" { // two bits of the first byte are reserved
 			b, err := w.in.bytes(off, 1)
@@ -173,9 +203,14 @@ func (w *webpFile) writeImage(out *bufio.Writer, m webpImage) error {
 			out.WriteByte(b[0] & 0x3f)
 			off, size = off+1, size-1
 		}
-		if err := w.in.copy(out, off, size); err != nil {
+		if err := w.in.copy(out, off, size-1); err != nil {
 			return err
 		}
+		b, err := w.in.bytes(off+size-1, 1)
+		if err != nil {
+			return err
+		}
+		out.WriteByte(b[0] & c.mask)
 		if c.size&1 != 0 {
 			out.WriteByte(0)
 		}
