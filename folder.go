@@ -40,7 +40,7 @@ func (f folder) in(name string) string { return filepath.Join(f.path, name) }
 
 // create makes the folder with its keys and an empty log and vault. It refuses
 // one that exists and is not empty: keys are never overwritten.
-func (f folder) create() error {
+func (f folder) create(address onion.Key) error {
 	if entries, err := os.ReadDir(f.path); err == nil && len(entries) > 0 {
 		return hint{fmt.Errorf("%s exists and is not empty", f.path), "init makes a new folder; serve uses one that exists"}
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -56,7 +56,7 @@ func (f folder) create() error {
 	if err := writeNew(f.host, host[:]); err != nil {
 		return err
 	}
-	if err := onion.SaveKey(f.onion, onion.NewKey()); err != nil {
+	if err := onion.SaveKey(f.onion, address); err != nil {
 		return err
 	}
 	if err := vault.Init(f.vault(host)); err != nil {

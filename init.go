@@ -3,20 +3,23 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
+
+	"emberdrop/onion"
 )
 
 // dataFlags are the flags that say where a data folder and its keys are.
 func dataFlags(cmd *cobra.Command) (open func() (folder, error)) {
 	data := cmd.Flags().String("data", "", "data `folder`")
 	host := cmd.Flags().String("host-key", "", "`file` of the host key, if it lives off the data disk (default DIR/host.key)")
-	onion := cmd.Flags().String("onion-key", "", "`file` of the onion service's key, if it lives elsewhere (default DIR/onion.key)")
+	onionKey := cmd.Flags().String("onion-key", "", "`file` of the onion service's key, if it lives elsewhere (default DIR/onion.key)")
 	return func() (folder, error) {
 		if *data == "" {
 			return folder{}, usageError{errors.New("--data DIR is needed")}
 		}
-		return newFolder(*data, *host, *onion), nil
+		return newFolder(*data, *host, *onionKey), nil
 	}
 }
 
@@ -32,15 +35,19 @@ func initCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := f.create(); err != nil {
+		if err := f.create(onion.NewKey()); err != nil {
 			return err
 		}
-		key, err := f.onionKey()
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "address: http://%s\n", key.Address())
-		return err
+		return f.printAddress(cmd.OutOrStdout())
 	}
 	return cmd
+}
+
+func (f folder) printAddress(out io.Writer) error {
+	key, err := f.onionKey()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "address: http://%s\n", key.Address())
+	return err
 }

@@ -65,7 +65,11 @@ func commands() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(initCommand(), serveCommand(), verifyCommand(), rebuildCommand(), versionCommand())
+	root.AddCommand(
+		initCommand(), serveCommand(), statusCommand(),
+		verifyCommand(), rebuildCommand(), sweepCommand(), purgeCommand(),
+		backupCommand(), restoreCommand(), panicCommand(), versionCommand(),
+	)
 	for _, cmd := range append(root.Commands(), root) {
 		if check := cmd.Args; check != nil {
 			cmd.Args = func(cmd *cobra.Command, args []string) error {

@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,6 +31,9 @@ type serveFlags struct {
 	leaseIdle  time.Duration
 	leaseMax   time.Duration
 	receiptTTL time.Duration
+	purgeDead  int64
+	purgeAge   time.Duration
+	floor      int64
 }
 
 func serveCommand() *cobra.Command {
@@ -38,7 +43,7 @@ func serveCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	open := dataFlags(cmd)
-	var flags serveFlags
+	flags := serveFlags{purgeDead: 64 << 20, floor: 256 << 20}
 	set := cmd.Flags()
 	set.StringVar(&flags.tor, "tor", "", "`path` of the tor binary (default from PATH)")
 	set.StringVar(&flags.torrcExtra, "torrc-extra", "", "`file` with more torrc lines: bridges, or a private network")
@@ -47,6 +52,9 @@ func serveCommand() *cobra.Command {
 	set.DurationVar(&flags.leaseIdle, "lease-idle", 5*time.Minute, "a viewer's lease ends after so long without a fetch")
 	set.DurationVar(&flags.leaseMax, "lease-max", time.Hour, "a viewer's lease ends at the latest after this")
 	set.DurationVar(&flags.receiptTTL, "receipt-ttl", 24*time.Hour, "a receipt answers so long after the link's end")
+	set.DurationVar(&flags.purgeAge, "purge-age", 24*time.Hour, "a finished link leaves the log at the latest so long after its receipt has lapsed")
+	set.Var(sizeFlag{&flags.purgeDead}, "purge-dead", "purge sooner when so many `bytes` of the log are dead")
+	set.Var(sizeFlag{&flags.floor}, "free-floor", "refuse uploads when less `room` than this would be left on the disk")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		f, err := open()
 		if err != nil {
@@ -60,113 +68,164 @@ func serveCommand() *cobra.Command {
 	return cmd
 }
 
+// server is a running service and what its operator's commands reach.
+type server struct {
+	folder  folder
+	flags   serveFlags
+	store   *opened
+	links   *link.Links
+	sweeper *sweeper.Sweeper
+	events  *slog.Logger
+	stop    context.CancelCauseFunc // ends it, with the reason
+	started time.Time
+
+	listener net.Listener
+	origin   string
+	onion    *onion.Service // nil with --listen
+}
+
 // serve runs until ctx ends or something fails that it cannot mend.
 func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Writer) error {
+	if err := f.refusePanicked(); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	events := slog.New(slog.NewTextHandler(stderr, nil))
+	s := &server{folder: f, flags: flags, stop: stop, started: time.Now(), events: slog.New(slog.NewTextHandler(stderr, nil))}
+	guardMemory(s.events)
 
-	store, err := f.open(events, func(err error) { stop(fmt.Errorf("the log has stopped: %w", err)) })
+	var err error
+	s.store, err = f.open(s.events, func(err error) { stop(fmt.Errorf("the log has stopped: %w", err)) })
 	if err != nil {
 		return err
 	}
-	cfg := store.config()
-	cfg.Events = events
+	cfg := s.store.config()
+	cfg.Events = s.events
 	cfg.LeaseIdle, cfg.LeaseMax, cfg.ReceiptTTL = flags.leaseIdle, flags.leaseMax, flags.receiptTTL
-	links := link.New(cfg)
-
+	s.links = link.New(cfg)
+	s.sweeper = sweeper.New(sweeper.Config{
+		Links: s.links, Events: s.events, PurgeDead: flags.purgeDead, PurgeAge: flags.purgeAge,
+	})
 	// Nobody is served before what a crash left has been mended.
-	if err := links.Repair(); err != nil {
-		return errors.Join(fmt.Errorf("repair: %w", err), store.close())
+	if err := s.links.Repair(); err != nil {
+		return errors.Join(fmt.Errorf("repair: %w", err), s.store.close())
 	}
-	err = publish(ctx, stop, f, flags, links, events, stdout, stderr)
-	return errors.Join(err, store.close())
+	err = s.publish(ctx, stdout, stderr)
+	if errors.Is(err, errPanicked) {
+		err = s.links.Wipe(context.WithoutCancel(ctx))
+	}
+	return errors.Join(err, s.store.close())
 }
 
 // publish opens the door, over Tor or plain, and serves until ctx ends.
-func publish(ctx context.Context, stop context.CancelCauseFunc, f folder, flags serveFlags, links *link.Links, events *slog.Logger, stdout, stderr io.Writer) error {
-	listener, origin, service, err := door(ctx, f, flags, events, stderr)
+func (s *server) publish(ctx context.Context, stdout, stderr io.Writer) error {
+	admin, err := s.folder.listenAdmin()
 	if err != nil {
 		return err
 	}
-	handler, err := handlers.New(handlers.Config{Links: links, Origin: origin, Log: events})
-	if err != nil {
-		return errors.Join(err, listener.Close())
+	defer admin.Close()
+	if err := s.door(ctx, stderr); err != nil {
+		return err
 	}
-	server := handlers.NewServer(handler)
+	handler, err := handlers.New(handlers.Config{Links: s.links, Origin: s.origin, Log: s.events})
+	if err != nil {
+		return errors.Join(err, s.listener.Close())
+	}
+	public, private := handlers.NewServer(handler), &http.Server{Handler: s.admin(), ReadHeaderTimeout: time.Minute}
 	var running sync.WaitGroup
-	running.Go(func() { sweeper.New(sweeper.Config{Links: links, Events: events}).Run(ctx) })
-	running.Go(func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			stop(fmt.Errorf("serving: %w", err))
-		}
-	})
-	if service != nil {
-		running.Go(func() { announce(ctx, stop, service, origin, stdout) })
+	running.Go(func() { s.sweeper.Run(ctx) })
+	running.Go(func() { s.panicOnSignal(ctx) })
+	running.Go(func() { s.ended(private.Serve(admin)) })
+	running.Go(func() { s.ended(public.Serve(s.listener)) })
+	if s.onion != nil {
+		running.Go(func() { s.announce(ctx, stdout) })
 	} else {
-		fmt.Fprintf(stdout, "address: %s\n", origin)
+		fmt.Fprintf(stdout, "address: %s\n", s.origin)
 	}
 	<-ctx.Done()
 	err = context.Cause(ctx)
 	if errors.Is(err, context.Canceled) {
 		err = nil // asked to end
 	}
-	// Downloads get a moment; whoever is cut off has a lease no more, so no longer one.
+	// Downloads get a moment; after a panic nobody does, but the operator's answer.
 	calm, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if server.Shutdown(calm) != nil {
-		server.Close()
+	if errors.Is(err, errPanicked) || public.Shutdown(calm) != nil {
+		public.Close()
 	}
-	if service != nil {
-		err = errors.Join(err, service.Close())
+	private.Shutdown(calm)
+	if s.onion != nil {
+		err = errors.Join(err, s.onion.Close())
 	}
 	running.Wait()
 	return err
 }
 
+// ended takes the end of a listener: unless it was asked for, it ends the server.
+func (s *server) ended(err error) {
+	if !errors.Is(err, http.ErrServerClosed) {
+		s.stop(fmt.Errorf("serving: %w", err))
+	}
+}
+
+// panicOnSignal panics on SIGUSR2.
+func (s *server) panicOnSignal(ctx context.Context) {
+	called := make(chan os.Signal, 1)
+	signal.Notify(called, syscall.SIGUSR2)
+	defer signal.Stop(called)
+	select {
+	case <-called:
+		if err := s.panicNow(); err != nil {
+			s.events.Error("panic could not do everything", "room", "main")
+		}
+	case <-ctx.Done():
+	}
+}
+
 // door is where visitors come in: the onion service, or the address of --listen.
-func door(ctx context.Context, f folder, flags serveFlags, events *slog.Logger, stderr io.Writer) (net.Listener, string, *onion.Service, error) {
-	if flags.listen != "" {
-		network, address := "tcp", flags.listen
-		if path, unix := strings.CutPrefix(flags.listen, "unix:"); unix {
-			network, address = "unix", path
-		}
-		listener, err := net.Listen(network, address)
-		if err != nil {
-			return nil, "", nil, err
-		}
-		origin := strings.TrimSuffix(flags.publicURL, "/")
-		if origin == "" {
-			origin = "http://" + listener.Addr().String()
-		}
-		return listener, origin, nil, nil
+func (s *server) door(ctx context.Context, stderr io.Writer) error {
+	if s.flags.listen != "" {
+		return s.plainDoor()
 	}
-	key, err := f.onionKey()
+	key, err := s.folder.onionKey()
 	if err != nil {
-		return nil, "", nil, err
+		return err
 	}
-	if err := os.MkdirAll(f.in("tor"), 0o700); err != nil {
-		return nil, "", nil, err
-	}
-	service, err := onion.Start(ctx, onion.Config{
-		Tor: flags.tor, DataDir: f.in("tor"), Key: key, Target: f.in("door.sock"),
-		TorrcExtra: flags.torrcExtra, Log: events, Progress: newProgress(stderr).show,
+	s.onion, err = onion.Start(ctx, onion.Config{
+		Tor: s.flags.tor, DataDir: s.folder.in("tor"), Key: key, Target: s.folder.in("door.sock"),
+		TorrcExtra: s.flags.torrcExtra, Log: s.events, Progress: newProgress(stderr).show,
 	})
 	if err != nil {
-		return nil, "", nil, err
+		return err
 	}
-	return service.Listener(), "http://" + key.Address(), service, nil
+	s.listener, s.origin = s.onion.Listener(), "http://"+key.Address()
+	return nil
+}
+
+func (s *server) plainDoor() (err error) {
+	network, address := "tcp", s.flags.listen
+	if path, unix := strings.CutPrefix(address, "unix:"); unix {
+		network, address = "unix", path
+	}
+	if s.listener, err = net.Listen(network, address); err != nil {
+		return err
+	}
+	s.origin = strings.TrimSuffix(s.flags.publicURL, "/")
+	if s.origin == "" {
+		s.origin = "http://" + s.listener.Addr().String()
+	}
+	return nil
 }
 
 // announce prints the address when the descriptor is uploaded, not before: an
 // address that does not answer yet teaches people to distrust it.
-func announce(ctx context.Context, stop context.CancelCauseFunc, service *onion.Service, origin string, stdout io.Writer) {
-	if err := service.Published(ctx); err == nil {
-		fmt.Fprintf(stdout, "address: %s\n", origin)
+func (s *server) announce(ctx context.Context, stdout io.Writer) {
+	if err := s.onion.Published(ctx); err == nil {
+		fmt.Fprintf(stdout, "address: %s\n", s.origin)
 	}
 	select {
 	case <-ctx.Done():
-	case <-service.Done():
-		stop(fmt.Errorf("tor has stopped: %w", service.Err()))
+	case <-s.onion.Done():
+		s.stop(fmt.Errorf("tor has stopped: %w", s.onion.Err()))
 	}
 }

@@ -182,6 +182,13 @@ func (l *Links) Lease(token string) (*Lease, error) {
 	return s, err
 }
 
+// Leases is how many are open.
+func (l *Links) Leases() int {
+	l.leases.mu.Lock()
+	defer l.leases.mu.Unlock()
+	return len(l.leases.byToken)
+}
+
 // EndLease ends a lease because its viewer says so; the content of an ended link
 // is then shredded at once. The error is ErrGone.
 func (l *Links) EndLease(token string) error {

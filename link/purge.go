@@ -87,6 +87,12 @@ func (l *Links) Purgeable() (count int, since time.Time, err error) {
 	return count, since, err
 }
 
+// Dead is how many bytes of the log are deleted but not yet erased from the disk.
+func (l *Links) Dead() (int64, error) {
+	size, err := l.cfg.Log.Size()
+	return int64(size.Dead), err
+}
+
 // Purge removes every link that is over and done from the log, and every trace
 // of it from the disk. Totals stay. Appends go on but for the last moments.
 func (l *Links) Purge(ctx context.Context) (eventlog.Purged, error) {
@@ -126,4 +132,11 @@ func (l *Links) Totals() (t Totals, err error) {
 		return err
 	})
 	return t, err
+}
+
+// Inherit adds another log's totals to an empty one's, for a restored host.
+func (l *Links) Inherit(t Totals) error {
+	return l.cfg.Log.Do(l.cfg.Now(), func(*eventlog.Tx) ([]eventlog.Draft, error) {
+		return []eventlog.Draft{{Type: typePurged, Data: t}}, nil
+	})
 }

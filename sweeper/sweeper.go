@@ -22,12 +22,20 @@ type Config struct {
 	// Retry is how long after a failure it tries again; 0 means 30 seconds.
 	Retry time.Duration
 
+	// A purge runs when so many bytes of the log are dead; 0 means 64 MiB.
+	PurgeDead int64
+	// And at the latest when a link could have been purged for so long; 0 means 24 hours.
+	PurgeAge time.Duration
+
 	// Events is where constant categories of trouble go; nil means nowhere.
 	Events *slog.Logger
 }
 
 // Sweeper runs the housekeeping of one Links.
-type Sweeper struct{ cfg Config }
+type Sweeper struct {
+	cfg    Config
+	looked time.Time // when it last asked whether a purge is due; owned by Run
+}
 
 // New makes a Sweeper; Run starts it.
 func New(cfg Config) *Sweeper {
@@ -40,8 +48,18 @@ func New(cfg Config) *Sweeper {
 	if cfg.Events == nil {
 		cfg.Events = slog.New(slog.DiscardHandler)
 	}
-	return &Sweeper{cfg}
+	if cfg.PurgeDead == 0 {
+		cfg.PurgeDead = 64 << 20
+	}
+	if cfg.PurgeAge == 0 {
+		cfg.PurgeAge = 24 * time.Hour
+	}
+	return &Sweeper{cfg: cfg}
 }
+
+// purgeLook is how often it asks whether a purge is due: the question reads every
+// link, and a purge rewrites much of the log, so neither is for every pass.
+const purgeLook = time.Hour
 
 // longest bounds one sleep: the machine may have slept meanwhile or its clock
 // may have been set, and timers follow neither.
@@ -59,7 +77,9 @@ func (s *Sweeper) Run(ctx context.Context) {
 		case <-timer.C:
 		case <-s.cfg.Links.Wake():
 		}
-		timer.Reset(s.pass())
+		sleep := s.pass()
+		s.purge(ctx)
+		timer.Reset(sleep)
 	}
 }
 
@@ -89,4 +109,34 @@ func (s *Sweeper) Sweep() error {
 		return end
 	}
 	return shred
+}
+
+// purge runs a purge when one is worthwhile.
+func (s *Sweeper) purge(ctx context.Context) {
+	now := s.cfg.Now()
+	if now.Sub(s.looked) < purgeLook {
+		return
+	}
+	s.looked = now
+	due, err := s.PurgeDue()
+	if err == nil && due {
+		_, err = s.cfg.Links.Purge(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.cfg.Events.Error("purge failed, will try again", "room", "sweeper", "in", purgeLook)
+	}
+}
+
+// PurgeDue reports whether a purge is worthwhile: enough of the log is dead, or
+// something that could have been purged has waited for the maximum age.
+func (s *Sweeper) PurgeDue() (bool, error) {
+	dead, err := s.cfg.Links.Dead()
+	if err != nil {
+		return false, err
+	}
+	if dead >= s.cfg.PurgeDead {
+		return true, nil
+	}
+	count, since, err := s.cfg.Links.Purgeable()
+	return count > 0 && s.cfg.Now().Sub(since) >= s.cfg.PurgeAge, err
 }

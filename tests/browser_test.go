@@ -127,7 +127,7 @@ func TestDestroyInFirefox(t *testing.T) {
 	f := browser.For(t, browser.Config{SOCKS: theNetwork(t).SOCKS(), Shots: filepath.Join(artefacts(t), "firefox"), Width: 360, Height: 740, Dark: true})
 	must := musts{t, f}
 	must.do(f.Open(up.Line("receipt")))
-	must.do(f.Click("summary.danger"))
+	must.unfold("summary.danger", "details.sure[open]")
 	must.shot("destroy-360-dark")
 	must.do(f.Click("form button.danger"))
 	must.do(f.Wait("h1.is-destroyed"))
@@ -168,6 +168,22 @@ func (m musts) source() string {
 func (m musts) shot(name string) {
 	m.t.Helper()
 	m.do(m.f.Screenshot(name))
+}
+
+// unfold clicks until something is open: a click before the stylesheet is there
+// can miss what then moves away.
+func (m musts) unfold(click, open string) {
+	m.t.Helper()
+	for range 10 {
+		m.do(m.f.Click(click))
+		n, err := m.f.Count(open)
+		m.do(err)
+		if n > 0 {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	m.t.Fatalf("%s does not open %s", click, open)
 }
 
 // dull reports whether a picture has one colour.

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+)
+
+// The admin socket is how commands talk to a running server: HTTP over a unix
+// socket in the data folder, mode 0600, so whoever may read the data folder may
+// use it and nobody else. Nothing of a visitor reaches it.
+
+const adminSocket = "admin.sock"
+
+// listenAdmin opens the admin socket; a stale one that a crash left is replaced,
+// which is safe because the log's lock says that no other server runs.
+func (f folder) listenAdmin() (net.Listener, error) {
+	path := f.in(adminSocket)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	listener, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EINVAL) {
+		return nil, hint{err, "the path of the data folder is too long for a unix socket (107 bytes): use a shorter one"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
+}
+
+// admin answers commands.
+func (s *server) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, func() (any, error) { return s.status() })
+	})
+	mux.HandleFunc("POST /sweep", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, func() (any, error) { return nil, s.sweeper.Sweep() })
+	})
+	mux.HandleFunc("POST /purge", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, func() (any, error) { return s.purge(r.Context()) })
+	})
+	mux.HandleFunc("POST /panic", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, func() (any, error) { return nil, s.panicNow() })
+	})
+	mux.HandleFunc("GET /totals", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, func() (any, error) { return s.links.Totals() })
+	})
+	return mux
+}
+
+// reply sends what a command gives, or its error's text: the operator may see it.
+func reply(w http.ResponseWriter, do func() (any, error)) {
+	out, err := do()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(out)
+}
+
+// errNotRunning means that no server answers on a data folder's admin socket.
+var errNotRunning = errors.New("no server is running on this data folder")
+
+// ask sends one command to the running server and decodes its answer into out.
+func (f folder) ask(ctx context.Context, method, path string, out any) error {
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", f.in(adminSocket))
+		},
+	}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
+		return hint{errNotRunning, "start it with `emberdrop serve --data " + f.path + "`"}
+	case err != nil:
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
+		return fmt.Errorf("the server says: %s", text)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.NewDecoder(res.Body).Decode(out)
+}

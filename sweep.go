@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func sweepCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sweep --data DIR",
+		Short: "have a running server end what is due and shred what has ended, now",
+		Args:  cobra.NoArgs,
+	}
+	open := dataFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		f, err := open()
+		if err != nil {
+			return err
+		}
+		return f.ask(cmd.Context(), "POST", "/sweep", nil)
+	}
+	return cmd
+}
+
+// purged is what a purge did; its JSON names are an interface.
+type purged struct {
+	Links  int   `json:"links"`
+	Events int   `json:"events"`
+	Took   int64 `json:"took_ms"`
+	Pause  int64 `json:"pause_ms"` // how long appends waited
+}
+
+func (s *server) purge(ctx context.Context) (purged, error) {
+	p, err := s.links.Purge(ctx)
+	return purged{
+		Links: p.Streams, Events: p.Events,
+		Took: p.Erased.Took.Milliseconds(), Pause: p.Erased.Pause.Milliseconds(),
+	}, err
+}
+
+func purgeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "purge --data DIR",
+		Short: "have a running server drop finished links from the log and every trace of them from the disk, now",
+		Args:  cobra.NoArgs,
+	}
+	open := dataFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		f, err := open()
+		if err != nil {
+			return err
+		}
+		var p purged
+		if err := f.ask(cmd.Context(), "POST", "/purge", &p); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "purged: %d links, %d events, in %s\n", p.Links, p.Events, time.Duration(p.Took)*time.Millisecond)
+		return err
+	}
+	return cmd
+}
