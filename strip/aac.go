@@ -189,10 +189,42 @@ const (
 
 // scrub clears the payloads of fill, data stream and program elements in a frame
 // (a raw_data_block). Fill elements that carry sound (SBR, parametric stereo,
-// surround, dynamic range) stay.
+// surround, dynamic range) stay. Elements in front of the sound are always
+// found; those behind it, and bytes behind the end, only in AAC-LC and HE-AAC,
+// and only if the frame can be read to its end.
 func (c *aacConfig) scrub(frame []byte) (Removed, error) {
 	r := &bitsAt{b: frame}
-	removed := Removed(0)
+	removed, kind := r.scrubElements()
+	if r.over {
+		return 0, damaged("AAC frame")
+	}
+	if kind == aacEND {
+		return removed | r.scrubRest(), nil
+	}
+	if kind < 0 || !c.canSkip() {
+		return removed, nil
+	}
+	front := append([]byte(nil), frame...)
+	skip := &aacSkip{bitsAt: r, bands: aacBandsOf[c.frequency]}
+	later := Removed(0)
+	for kind >= 0 && kind != aacEND && !r.over {
+		skip.element(kind)
+		if !r.over {
+			var more Removed
+			more, kind = r.scrubElements()
+			later |= more
+		}
+	}
+	if r.over || kind != aacEND {
+		copy(frame, front)
+		return removed, nil
+	}
+	return removed | later | r.scrubRest(), nil
+}
+
+// scrubElements clears elements up to the first one that is sound, or the end,
+// and returns the kind of that one; -1 if there is none.
+func (r *bitsAt) scrubElements() (removed Removed, kind int) {
 	for !r.over && r.left() >= 3 {
 		switch kind := r.get(3); kind {
 		case aacFIL:
@@ -215,13 +247,18 @@ func (c *aacConfig) scrub(frame []byte) (Removed, error) {
 		case aacPCE:
 			removed |= scrubProgram(r)
 		default:
-			return removed, nil
+			return removed, kind
 		}
 	}
-	if r.over {
-		return 0, damaged("AAC frame")
+	return removed, -1
+}
+
+// scrubRest clears what is behind the end of a frame.
+func (r *bitsAt) scrubRest() Removed {
+	if r.clear(r.left()) != 0 {
+		return RemovedHidden
 	}
-	return removed, nil
+	return 0
 }
 
 // scrubFill clears an extension_payload of n bytes (4.4.2.7) unless it is one
@@ -235,8 +272,9 @@ func (r *bitsAt) scrubFill(n int) Removed {
 		return 0
 	}
 	at := r.pos
-	switch r.get(4) {
-	case 0xb, 0xc, 0xd, 0xe: // dynamic range, surround, SBR
+	switch kind := r.get(4); {
+	case kind >= 0xb && kind <= 0xe, // dynamic range, surround, SBR
+		kind == 1 && r.isFill(n): // the filling that the standard asks for
 		r.pos = at + 8*n
 		return 0
 	}
@@ -250,6 +288,20 @@ func (r *bitsAt) scrubFill(n int) Removed {
 		removed &^= RemovedSoftware
 	}
 	return removed
+}
+
+// isFill says whether the rest of an extension_payload is the pattern of
+// EXT_FILL_DATA.
+func (r *bitsAt) isFill(n int) bool {
+	if r.get(4) != 0 {
+		return false
+	}
+	for range n - 1 {
+		if r.get(8) != 0xa5 {
+			return false
+		}
+	}
+	return true
 }
 
 // isFAAC looks for FAAC's signature, "libfaac " and a version with a point.

@@ -14,7 +14,6 @@ type mp4Entry struct {
 	channels uint16
 	rate     uint32     // 16.16
 	aac      *aacConfig // nil for MP3
-	mp3      bool
 }
 
 const (

@@ -128,7 +128,6 @@ func rebuildESDS(b []byte, e *mp4Entry) ([]byte, Removed, error) {
 			return nil, 0, err
 		}
 	case 0x69, 0x6b: // MPEG-2 and MPEG-1 layer 3
-		e.mp3 = true
 	default:
 		return nil, 0, &UnsupportedError{Found: "MP4 whose sound is not AAC", Hint: hintAAC}
 	}

@@ -41,6 +41,7 @@ type mp4Track struct {
 	fragment mp4Defaults
 	decode   mp4Decode
 	out      mp4Output
+	mp3      mp3Stream
 }
 
 // mp4Edit is one row of an edit list (8.6.6).

@@ -109,12 +109,14 @@ type mp4Filter struct {
 	removed Removed
 }
 
-// aacMost bounds a frame of AAC: 6144 bits a channel, 48 channels at most.
-const aacMost = 64 << 10
+// frameMost bounds a sample of sound. A frame of AAC has up to 6144 bits a
+// channel and 48 channels.
+const frameMost = 64 << 10
 
 // sample filters one sample and says how long it has become and whether it is
 // different.
-func (f *mp4Filter) sample(e *mp4Entry, off, n int64) (int64, bool, error) {
+func (f *mp4Filter) sample(t *mp4Track, e *mp4Entry, i uint32, off int64) (int64, bool, error) {
+	n := int64(t.sizes.at(i))
 	switch {
 	case e.lengthSize != 0:
 		f.nal.w, f.nal.dst, f.nal.lengthSize = f.w, f.dst, e.lengthSize
@@ -123,29 +125,28 @@ func (f *mp4Filter) sample(e *mp4Entry, off, n int64) (int64, bool, error) {
 		}
 		f.removed |= f.nal.removed
 		return f.nal.n, f.nal.changed, nil
+	case n > frameMost:
+		return 0, false, damaged("sound frame too large")
+	}
+	b, err := f.w.at(off, int(n))
+	if err != nil {
+		return 0, false, err
+	}
+	f.frame = append(f.frame[:0], b...)
+	removed := Removed(0)
+	switch {
 	case e.aac != nil:
-		if n > aacMost {
-			return 0, false, damaged("AAC frame too large")
-		}
-		b, err := f.w.at(off, int(n))
-		if err != nil {
-			return 0, false, err
-		}
-		f.frame = append(f.frame[:0], b...)
-		removed, err := e.aac.scrub(f.frame)
-		if err != nil {
-			return 0, false, err
-		}
-		f.removed |= removed
-		if f.dst != nil {
-			_, err = f.dst.Write(f.frame)
-		}
-		return n, !bytes.Equal(f.frame, b), err
+		removed, err = e.aac.scrub(f.frame)
+	case f.dst == nil:
+		err = t.mp3.sample(i, f.frame)
+	default:
+		err = t.mp3.apply(i, f.frame)
 	}
-	if f.dst != nil {
-		return n, false, f.w.copyTo(f.dst, off, n)
+	f.removed |= removed
+	if f.dst != nil && err == nil {
+		_, err = f.dst.Write(f.frame)
 	}
-	return n, false, nil
+	return n, !bytes.Equal(f.frame, b), err
 }
 
 // measure is the first pass: it fills in what each track's output will be and
@@ -165,7 +166,7 @@ func (f *mp4Filter) measure(m *mp4Movie, media *mp4Media) (int64, error) {
 		entry := t.entries[t.runs[c.run].desc-1]
 		for i := c.first; i < c.first+c.count; i++ {
 			size := int64(t.sizes.at(i))
-			n, changed, err := f.sample(entry, off, size)
+			n, changed, err := f.sample(t, entry, i, off)
 			if err != nil {
 				return err
 			}
@@ -180,6 +181,9 @@ func (f *mp4Filter) measure(m *mp4Movie, media *mp4Media) (int64, error) {
 		}
 		return nil
 	})
+	for _, t := range m.tracks {
+		f.removed |= t.mp3.finish(&t.out)
+	}
 	return at, err
 }
 
@@ -198,7 +202,7 @@ func (f *mp4Filter) write(m *mp4Movie) error {
 			if err := f.w.copyTo(f.dst, off-same, same); err != nil {
 				return err
 			}
-			n, _, err := f.sample(entry, off, size)
+			n, _, err := f.sample(t, entry, i, off)
 			if err != nil {
 				return err
 			}

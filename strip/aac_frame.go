@@ -1,0 +1,264 @@
+package strip
+
+// This file steps over the sound elements of an AAC-LC frame (ISO/IEC 14496-3,
+// 4.4.2), whose lengths are written nowhere: the only way to the elements behind
+// them is to read every code.
+
+// Sound elements of a raw_data_block.
+const (
+	aacSCE = 0
+	aacCPE = 1
+	aacCCE = 2
+	aacLFE = 3
+)
+
+// aacWindow is what ics_info says.
+type aacWindow struct {
+	short  bool
+	bands  int   // max_sfb
+	groups []int // windows in each group
+}
+
+// aacSkip reads the elements of one frame. Reading past the end, or what cannot
+// be, sets over.
+type aacSkip struct {
+	*bitsAt
+	bands aacBands
+	books [8][64]uint8 // codebook of each band of each group
+}
+
+// canSkip says whether sound elements can be stepped over: AAC-LC of 1024
+// samples at a sampling rate of the table.
+func (c *aacConfig) canSkip() bool {
+	return c.object == 2 && !c.short && c.frequency < len(aacBandsOf)
+}
+
+// element steps over one sound element whose kind has been read.
+func (s *aacSkip) element(kind int) {
+	s.skip(4)
+	switch kind {
+	case aacSCE, aacLFE:
+		s.channel(nil)
+	case aacCPE:
+		var w *aacWindow
+		if s.get(1) == 1 {
+			w = s.window()
+			if s.get(2) == 1 {
+				s.skip(len(w.groups) * w.bands)
+			}
+		}
+		s.channel(w)
+		s.channel(w)
+	case aacCCE:
+		s.coupling()
+	}
+}
+
+// coupling reads a coupling_channel_element.
+func (s *aacSkip) coupling() {
+	switched := s.get(1)
+	lists := 0
+	for range s.get(3) + 1 {
+		lists++
+		pair := s.get(1)
+		s.skip(4)
+		if pair == 1 && s.get(2) == 3 {
+			lists++
+		}
+	}
+	s.skip(1 + 1 + 2)
+	w := s.channel(nil)
+	for range lists - 1 {
+		if switched == 1 || s.get(1) == 1 {
+			s.code(aacScale)
+			continue
+		}
+		for g := range w.groups {
+			for _, book := range s.books[g][:w.bands] {
+				if book != 0 {
+					s.code(aacScale)
+				}
+			}
+		}
+	}
+}
+
+// window reads ics_info.
+func (s *aacSkip) window() *aacWindow {
+	s.skip(1)
+	w := &aacWindow{short: s.get(2) == 2, groups: []int{1}}
+	s.skip(1)
+	if !w.short {
+		w.bands = s.get(6)
+		s.fail(s.get(1) == 1) // prediction, which LC does not have
+		s.fail(w.bands > len(s.bands.long))
+		return w
+	}
+	w.bands = s.get(4)
+	for range 7 {
+		if s.get(1) == 1 {
+			w.groups[len(w.groups)-1]++
+		} else {
+			w.groups = append(w.groups, 1)
+		}
+	}
+	s.fail(w.bands > len(s.bands.short))
+	return w
+}
+
+func (s *aacSkip) fail(when bool) {
+	if when {
+		s.over = true
+	}
+}
+
+// channel reads an individual_channel_stream; w is nil if it has a window of its
+// own. It returns the window.
+func (s *aacSkip) channel(w *aacWindow) *aacWindow {
+	s.skip(8)
+	if w == nil {
+		w = s.window()
+	}
+	if s.over {
+		return &aacWindow{}
+	}
+	s.sections(w)
+	noise := false
+	for g := range w.groups {
+		for _, book := range s.books[g][:w.bands] {
+			switch {
+			case book == 0:
+			case book == 13 && !noise:
+				noise = true
+				s.skip(9)
+			default:
+				s.code(aacScale)
+			}
+		}
+	}
+	if s.get(1) == 1 { // pulses
+		s.fail(w.short)
+		n := s.get(2) + 1
+		s.skip(6 + 9*n)
+	}
+	if s.get(1) == 1 {
+		s.shaping(w)
+	}
+	s.fail(s.get(1) == 1) // gain control, which LC does not have
+	s.spectrum(w)
+	return w
+}
+
+// sections reads section_data.
+func (s *aacSkip) sections(w *aacWindow) {
+	bits := 5
+	if w.short {
+		bits = 3
+	}
+	for g := range w.groups {
+		for k := 0; k < w.bands && !s.over; {
+			book, n := s.get(4), 0
+			for {
+				step := s.get(bits)
+				n += step
+				if step != 1<<bits-1 || s.over {
+					break
+				}
+			}
+			if s.fail(book == 12 || n > w.bands-k); s.over {
+				return
+			}
+			for range n {
+				s.books[g][k] = uint8(book)
+				k++
+			}
+		}
+	}
+}
+
+// shaping reads tns_data.
+func (s *aacSkip) shaping(w *aacWindow) {
+	windows, count, length, order := 1, 2, 6, 5
+	if w.short {
+		windows, count, length, order = 8, 1, 4, 3
+	}
+	for range windows {
+		filters := s.get(count)
+		if filters == 0 {
+			continue
+		}
+		bits := 3 + s.get(1)
+		for range filters {
+			s.skip(length)
+			if n := s.get(order); n > 0 {
+				s.skip(1)
+				s.skip(n * (bits - s.get(1)))
+			}
+		}
+	}
+}
+
+// spectrum reads spectral_data.
+func (s *aacSkip) spectrum(w *aacWindow) {
+	widths := s.bands.long
+	if w.short {
+		widths = s.bands.short
+	}
+	for g, windows := range w.groups {
+		for k, book := range s.books[g][:w.bands] {
+			if book == 0 || book > 11 {
+				continue
+			}
+			b := &aacBooks[book]
+			for range int(widths[k]) * windows / b.dim {
+				i := s.code(b.codes)
+				if s.over {
+					return
+				}
+				if b.after != "" {
+					s.after(b.after[i])
+				}
+			}
+		}
+	}
+}
+
+// after steps over the signs and escapes behind a code.
+func (s *aacSkip) after(what byte) {
+	signs, escapes := int(what-'0'), 0
+	switch what {
+	case 'a':
+		signs, escapes = 1, 1
+	case 'b':
+		signs, escapes = 2, 1
+	case 'c':
+		signs, escapes = 2, 2
+	}
+	s.skip(signs)
+	for range escapes {
+		n := 4
+		for s.get(1) == 1 && !s.over {
+			n++
+		}
+		s.skip(n)
+	}
+}
+
+// code reads one code of a codebook and returns its number.
+func (s *aacSkip) code(counts []uint8) int {
+	code, first, index := 0, 0, 0
+	for _, n := range counts {
+		code = code<<1 | s.get(1)
+		first <<= 1
+		if s.over {
+			return 0
+		}
+		if code-first < int(n) {
+			return index + code - first
+		}
+		index += int(n)
+		first += int(n)
+	}
+	s.over = true
+	return 0
+}
