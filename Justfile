@@ -26,13 +26,13 @@ test: check tor browser
 check:
     @test -z "$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
     go vet ./...
-    {{ tools }} templ generate -check
+    {{ tools }} templ generate -check -path views
     {{ tools }} staticcheck ./...
     .ci/vulncheck
 
 # make the pages' Go code anew from the templates
 gen:
-    {{ tools }} templ generate
+    {{ tools }} templ generate -path views
 
 # benchmarks, each against a baseline in the same run
 bench pattern=".":

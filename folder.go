@@ -74,7 +74,7 @@ func (f folder) vault(host seal.Key) vault.Config {
 
 func (f folder) log(events *slog.Logger, fatal func(error)) eventlog.Config {
 	return eventlog.Config{
-		FS: vfs.Default, Dir: f.in("log"), Fold: link.Fold{}, Types: link.Types(),
+		FS: vfs.OnDiskFull(vfs.Default, f.dropBallast), Dir: f.in("log"), Fold: link.Fold{}, Types: link.Types(),
 		Log: events, Fatal: fatal,
 	}
 }

@@ -102,6 +102,7 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	cfg := s.store.config()
 	cfg.Events = s.events
 	cfg.LeaseIdle, cfg.LeaseMax, cfg.ReceiptTTL = flags.leaseIdle, flags.leaseMax, flags.receiptTTL
+	cfg.Free, cfg.Floor = func() (int64, error) { return freeBytes(f.path) }, flags.floor
 	s.links = link.New(cfg)
 	s.sweeper = sweeper.New(sweeper.Config{
 		Links: s.links, Events: s.events, PurgeDead: flags.purgeDead, PurgeAge: flags.purgeAge,
@@ -135,6 +136,7 @@ func (s *server) publish(ctx context.Context, stdout, stderr io.Writer) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.sweeper.Run(ctx) })
 	running.Go(func() { s.panicOnSignal(ctx) })
+	running.Go(func() { s.folder.keepBallast(ctx, s.flags.floor) })
 	running.Go(func() { s.ended(private.Serve(admin)) })
 	running.Go(func() { s.ended(public.Serve(s.listener)) })
 	if s.onion != nil {

@@ -19,8 +19,12 @@ func (s *site) home(v *visit) error { return v.see("/u/" + seal.NewToken().Strin
 
 func (s *site) uploadPage(v *visit) error {
 	id := v.r.PathValue("id")
-	if _, err := seal.ParseToken(id); err != nil {
+	token, err := seal.ParseToken(id)
+	if err != nil {
 		return link.ErrGone
+	}
+	if s.Links.Answered(token) {
+		return s.home(v) // Back, to share something else: under this id there is a link already
 	}
 	if !v.html {
 		return v.text(http.StatusOK, v.words.Say("text.upload", "Address", s.Origin+"/"))
@@ -48,9 +52,9 @@ func (s *site) upload(v *visit) error {
 			return link.ErrGone
 		}
 	}
-	max := s.Limits.MaxUpload + framing
-	b := newBody(v.w, v.r, s.Stall, max)
-	answer, repeat, err := s.take(v, b, id, max)
+	most := s.Limits.MaxUpload + framing
+	b := newBody(v.w, v.r, s.Stall, most)
+	answer, repeat, err := s.take(v, b, id, most)
 	if err != nil || repeat {
 		return s.answerThenDrain(v, b, func() error {
 			if err != nil {
@@ -64,11 +68,11 @@ func (s *site) upload(v *visit) error {
 }
 
 // take makes a link out of a body, or finds the link that this upload made before.
-func (s *site) take(v *visit, b *body, id seal.Token, max int64) (answer link.Answer, repeat bool, err error) {
-	if v.r.ContentLength > max {
+func (s *site) take(v *visit, b *body, id seal.Token, most int64) (answer link.Answer, repeat bool, err error) {
+	if v.r.ContentLength > most {
 		return answer, false, errBody
 	}
-	up, again, err := s.Links.Begin(v.r.Context(), id)
+	up, again, err := s.Links.Begin(v.r.Context(), id, max(v.r.ContentLength, 0))
 	if err != nil {
 		return answer, false, err
 	}

@@ -57,6 +57,11 @@ type Config struct {
 	MaxUpload int64 // bytes of one upload's files together; 0 means 200 MiB
 	MaxItems  int   // files in one link; 0 means 50
 
+	// Free says how many bytes the vault's disk has left; nil means plenty.
+	// Uploads are refused with ErrFull when less than Floor would be left.
+	Free  func() (int64, error)
+	Floor int64
+
 	// Events is where constant categories of trouble go; nil means nowhere.
 	Events *slog.Logger
 
@@ -72,6 +77,7 @@ type Links struct {
 	answers *once[Answer]     // upload id -> what its uploader is shown
 	reveals *once[seal.Token] // reveal value -> lease token
 	leases  *leases
+	room    room
 
 	wake chan struct{} // buffered, 1
 }

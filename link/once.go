@@ -71,6 +71,14 @@ func (o *once[V]) fail(key [32]byte) {
 	delete(o.slots, key)
 }
 
+// known reports whether a request has an outcome.
+func (o *once[V]) known(key [32]byte) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.slots[key]
+	return s != nil && !s.until.IsZero()
+}
+
 // forget drops the outcomes that belong to a link.
 func (o *once[V]) forget(link eventlog.ID) {
 	o.drop(func(s *slot[V]) bool { return s.link == link })

@@ -137,7 +137,7 @@ func (r *rig) upload(p Policy, caption, passphrase string, files ...[]byte) Answ
 }
 
 func (r *rig) tryUpload(id seal.Token, p Policy, caption, passphrase string, files ...[]byte) (Answer, error) {
-	u, answer, err := r.Begin(context.Background(), id)
+	u, answer, err := r.Begin(context.Background(), id, 0)
 	if err != nil {
 		return Answer{}, err
 	}

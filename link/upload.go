@@ -38,7 +38,8 @@ type Upload struct {
 	links *Links
 	key   [32]byte // under which the answer is kept
 	draft *vault.Draft
-	over  bool // committed or aborted
+	over  bool  // committed or aborted
+	room  int64 // bytes reserved on the disk
 
 	secret  seal.Token
 	items   []vault.Item
@@ -46,10 +47,12 @@ type Upload struct {
 	total   int64 // bytes taken from the client
 }
 
-// Begin starts an upload under an id that the page gave out. If that upload has
-// been answered it returns the answer instead; while it is under way elsewhere it
-// waits. The caller of a started upload must call Abort, at the latest when it is done.
-func (l *Links) Begin(ctx context.Context, upload seal.Token) (*Upload, *Answer, error) {
+// Begin starts an upload under an id that the page gave out, of so many bytes as
+// the client announces (0: not announced). If that upload has been answered it
+// returns the answer instead; while it is under way elsewhere it waits. The
+// caller of a started upload must call Abort, at the latest when it is done. The
+// error is ErrFull when the disk has no room for it, or ctx's.
+func (l *Links) Begin(ctx context.Context, upload seal.Token, size int64) (*Upload, *Answer, error) {
 	key := upload.Hash()
 	answer, found, err := l.answers.begin(ctx, key)
 	if err != nil {
@@ -58,8 +61,16 @@ func (l *Links) Begin(ctx context.Context, upload seal.Token) (*Upload, *Answer,
 	if found {
 		return nil, &answer, nil
 	}
-	return &Upload{links: l, key: key, secret: seal.NewToken()}, nil, nil
+	room, err := l.reserve(size)
+	if err != nil {
+		l.answers.fail(key)
+		return nil, nil, err
+	}
+	return &Upload{links: l, key: key, secret: seal.NewToken(), room: room}, nil, nil
 }
+
+// Answered reports whether an upload has an answer that can still be shown.
+func (l *Links) Answered(upload seal.Token) bool { return l.answers.known(upload.Hash()) }
 
 // Add takes one file as it arrives: staged in RAM or sealed under a key that
 // only RAM holds, recognised by content, stripped and sealed. Its errors are
@@ -147,6 +158,7 @@ func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 	// program; at its next start Repair finds the file without a link and
 	// shreds it. Shredding it here could destroy a link whose event was written.
 	u.over = true
+	defer l.release(u.room)
 	receipt := seal.NewToken()
 	id := eventlog.ID(stored.ID)
 	body := created{
@@ -179,6 +191,7 @@ func (u *Upload) Abort() {
 		return
 	}
 	u.over = true
+	defer u.links.release(u.room)
 	if u.draft != nil {
 		if err := u.draft.Abort(); err != nil && !errors.Is(err, vault.ErrMissing) {
 			u.links.cfg.Events.Warn("upload leftovers stay until the next start", "room", "link")
