@@ -35,7 +35,7 @@ func (s *site) begin(t *testing.T, body []byte, kind string, first int) net.Conn
 // TestCutUpload: the connection dies in the middle of an upload. Nothing is left.
 func TestCutUpload(t *testing.T) {
 	s := openSite(t)
-	empty := logFiles(t, s.data)
+	empty := appended(t, s.data)
 	photo, large := sample.Photo(320, 240, 1), hugePhoto(4<<20)
 	for _, c := range []struct {
 		name  string
@@ -59,7 +59,7 @@ func TestCutUpload(t *testing.T) {
 			}
 			conn.Close()
 			eventually(t, "nothing of the upload is left", func() bool { return len(leftovers(t, s.data)) == 0 })
-			if now := logFiles(t, s.data); now != empty {
+			if now := appended(t, s.data); now != empty {
 				t.Fatalf("the log was\n%sand is\n%s", empty, now)
 			}
 		})

@@ -97,7 +97,7 @@ func files(n int, f instance.Field) (all []instance.Field) {
 // text and as a page, and leaves nothing in the vault and nothing in the log.
 func TestRefusedUploads(t *testing.T) {
 	s := openSite(t)
-	empty := logFiles(t, s.data)
+	empty := appended(t, s.data)
 	for _, b := range badInput(t) {
 		t.Run(b.name, func(t *testing.T) {
 			id := path(s.ask(t, "GET", "/").Header.Get("Location"))
@@ -111,7 +111,7 @@ func TestRefusedUploads(t *testing.T) {
 				if left := leftovers(t, s.data); len(left) > 0 {
 					t.Fatalf("left in the vault: %q", left)
 				}
-				if now := logFiles(t, s.data); now != empty {
+				if now := appended(t, s.data); now != empty {
 					t.Fatalf("the log was\n%sand is\n%s", empty, now)
 				}
 			}
@@ -119,7 +119,7 @@ func TestRefusedUploads(t *testing.T) {
 	}
 	// Both checks can fail: an upload that is taken leaves a file and an event.
 	s.share(t, instance.File("x.jpg", sample.Photo(320, 240, 1)))
-	if len(leftovers(t, s.data)) != 1 || logFiles(t, s.data) == empty {
+	if len(leftovers(t, s.data)) != 1 || appended(t, s.data) == empty {
 		t.Fatal("an upload that was taken is not seen, so the checks above are blind")
 	}
 	s.wantEvents(t, 1)
