@@ -2,6 +2,7 @@ package strip
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"io"
 )
@@ -158,7 +159,11 @@ func (g *gifFile) extension() error {
 		if flags&1 == 0 {
 			transparent = 0
 		}
-		g.control = []byte{gifExtension, gifControl, 4, flags, first[1], first[2], transparent, 0}
+		control := []byte{gifExtension, gifControl, 4, flags, first[1], first[2], transparent, 0}
+		if g.control != nil && !bytes.Equal(control, g.control) {
+			return damaged("two controls for one image") // some decoders mix them
+		}
+		g.control = control
 	case gifApplication:
 		if string(first) == "NETSCAPE2.0" || string(first) == "ANIMEXTS1.0" {
 			return g.loop()

@@ -277,7 +277,8 @@ func (p *pngFile) takeColour(c pngChunk) error {
 			return nil
 		}
 		b, err := p.body(c, s.size, s.size)
-		if c.name == "sRGB" && err == nil && b[0] > 3 {
+		// Decoders ignore an impossible value, and one of two that contradict.
+		if err == nil && (c.name == "sRGB" && (b[0] > 3 || p.profile != nil) || c.name == "gAMA" && (string(b) == "\x00\x00\x00\x00" || b[0] > 0x7f)) {
 			p.removed |= RemovedOther
 			return nil
 		}

@@ -20,6 +20,7 @@ type pngRun struct {
 	start   int64 // offset of the head of the first chunk
 	end     int64 // offset behind the last chunk
 	need    int64 // inflated bytes of the frame
+	passes  []pngPass
 	deflate int64 // compressed bytes, without the 2 bytes of zlib before them
 	sum     uint32
 	// tooLong means that more inflates than the frame needs: what is hidden
@@ -111,25 +112,27 @@ func (p *pngFile) measure(run *pngRun, c pngChunk, w, h uint32) (pngChunk, error
 		last = next
 	}
 	run.end = last.end()
-	need, ok := pngInflatedSize(w, h, p.bits, p.ihdr[12] == 1)
+	passes, need := pngPasses(w, h, p.bits, p.ihdr[12] == 1)
 	p.inflated += need
-	if !ok || p.inflated > pngAllMost {
+	if need == 0 || p.inflated > pngAllMost {
 		return last, &UnsupportedError{Found: "PNG of very many pixels", Hint: "send a smaller copy of it"}
 	}
-	run.need = need
+	run.need, run.passes = need, passes
 	r := &pngRunReader{p: p, next: run.start, name: run.name, end: run.end, check: true, number: &p.sequence}
 	return last, p.inflater.measure(p, run, r)
 }
 
-// pngInflatedSize is the length of all filtered rows, in seven passes if the
-// picture is interlaced (PNG 8.1 and 9.1).
-func pngInflatedSize(w, h uint32, bits int, interlaced bool) (int64, bool) {
-	passes := [][4]int64{{0, 0, 1, 1}} // x and y of the first pixel, and steps
+// pngPass is a number of rows of one length, the filter byte included.
+type pngPass struct{ row, rows int64 }
+
+// pngPasses lists the rows of a picture, in seven passes if it is interlaced
+// (PNG 8.1 and 9.1), and their length; 0 if that is more than is taken.
+func pngPasses(w, h uint32, bits int, interlaced bool) (passes []pngPass, total int64) {
+	steps := [][4]int64{{0, 0, 1, 1}} // x and y of the first pixel, and steps
 	if interlaced {
-		passes = [][4]int64{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}
+		steps = [][4]int64{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}
 	}
-	var total int64
-	for _, s := range passes {
+	for _, s := range steps {
 		pw := (int64(w) - s[0] + s[2] - 1) / s[2]
 		ph := (int64(h) - s[1] + s[3] - 1) / s[3]
 		if pw <= 0 || ph <= 0 {
@@ -137,11 +140,15 @@ func pngInflatedSize(w, h uint32, bits int, interlaced bool) (int64, bool) {
 		}
 		row := 1 + (pw*int64(bits)+7)/8 // at most 2^34
 		if row > pngBytesMost || ph > pngBytesMost/row {
-			return 0, false
+			return nil, 0
 		}
+		passes = append(passes, pngPass{row, ph})
 		total += row * ph
 	}
-	return total, total <= pngBytesMost
+	if total > pngBytesMost {
+		return nil, 0
+	}
+	return passes, total
 }
 
 // pngRunReader gives the data of the chunks of a run as one stream.
@@ -237,17 +244,34 @@ type pngInflater struct {
 
 var errTooLong = errors.New("more data than the frame needs")
 
-// pngCounter counts and sums what is inflated, up to what the frame needs.
+// pngCounter counts and sums what is inflated, up to what the frame needs, and
+// checks that every row begins with one of the five filters (PNG 9.2).
 type pngCounter struct {
-	left int64
-	sum  hash.Hash32
+	left   int64
+	passes []pngPass
+	skip   int64 // bytes up to the next row
+	sum    hash.Hash32
 }
 
 func (c *pngCounter) Write(b []byte) (int, error) {
-	if int64(len(b)) > c.left {
+	over := int64(len(b)) > c.left
+	b = b[:min(int64(len(b)), c.left)]
+	c.left -= int64(len(b))
+	at := c.skip
+	for at < int64(len(b)) {
+		if b[at] > 4 {
+			return 0, damaged("picture data with an unknown filter")
+		}
+		p := &c.passes[0]
+		at += p.row
+		if p.rows--; p.rows == 0 {
+			c.passes = c.passes[1:]
+		}
+	}
+	c.skip = at - int64(len(b))
+	if over {
 		return 0, errTooLong
 	}
-	c.left -= int64(len(b))
 	return c.sum.Write(b)
 }
 
@@ -290,7 +314,7 @@ func (f *pngInflater) measure(p *pngFile, run *pngRun, r *pngRunReader) error {
 	if err := f.open(r); err != nil {
 		return err
 	}
-	count := &pngCounter{left: run.need, sum: adler32.New()}
+	count := &pngCounter{left: run.need, passes: run.passes, sum: adler32.New()}
 	_, err := f.flate.(io.WriterTo).WriteTo(count)
 	switch {
 	case errors.Is(err, errTooLong):

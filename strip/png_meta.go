@@ -11,7 +11,7 @@ import (
 // normalised and under a constant name.
 func (p *pngFile) takeProfile(c pngChunk) error {
 	p.removed |= RemovedOther // at least its name goes, unless it is already ours
-	if p.picture != nil || p.palette != nil || p.profile != nil {
+	if p.picture != nil || p.palette != nil || p.profile != nil || p.colour["sRGB"] != nil {
 		return nil
 	}
 	r := &pngRunReader{p: p, next: c.off - 8, name: "iCCP", end: c.end()}

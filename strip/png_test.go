@@ -83,6 +83,20 @@ func TestPictureDataIsCut(t *testing.T) {
 	}
 }
 
+func TestUnknownFilterIsRefused(t *testing.T) {
+	rows := make([]byte, 20+5) // one row too many, to take that path as well
+	for _, n := range []int{20, 25} {
+		for _, at := range []int{0, 15} {
+			rows[at] = 5
+			_, _, err := stripBytes(pngOf(ihdr(4, 4, 8, 0), pngChunkBytes("IDAT", deflated(rows[:n])), pngChunkBytes("IEND", "")))
+			if !errors.Is(err, ErrDamaged) {
+				t.Errorf("%d bytes, row at %d: %v", n, at, err)
+			}
+			rows[at] = 0
+		}
+	}
+}
+
 func TestChunksOfOneSize(t *testing.T) {
 	out, _, err := stripBytes(pngSample(t, 400, 300))
 	if err != nil {
