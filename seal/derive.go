@@ -1,8 +1,6 @@
 package seal
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"strconv"
@@ -107,17 +105,3 @@ const (
 	nonceLen = 12
 	tagLen   = 16
 )
-
-// newGCM takes over a copy of a key: it is wiped once the cipher has been made.
-func newGCM(key *Key) cipher.AEAD {
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		panic("seal: aes: " + err.Error()) // only for a key that is not 16, 24 or 32 bytes
-	}
-	key.Wipe()
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		panic("seal: gcm: " + err.Error()) // only for a block that is not 16 bytes
-	}
-	return aead
-}
