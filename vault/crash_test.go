@@ -203,8 +203,51 @@ func TestNothingSurvivesShred(t *testing.T) {
 		gone(fs)
 	}
 	for _, fs := range clones[len(clones)-4:] {
-		if names, _ := reopened(t, v, fs).Names(); len(names) != 0 {
-			t.Error("the name is back after a crash")
+		wantFiles(t, reopened(t, v, fs).cfg) // neither the name nor what it was renamed to comes back
+	}
+}
+
+// When the file is unlinked the folder on the disk has already forgotten its name.
+func TestNameIsForgottenBeforeUnlink(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	var atRemove *vfs.MemFS
+	v := newVault(t, errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpRemove {
+			atRemove = mem.CrashClone(vfs.CrashCloneCfg{})
+		}
+		return nil
+	})))
+	st := crashContent.mustWrite(t, v, seal.NewToken())
+	if err := v.Shred(st.Name); err != nil {
+		t.Fatal(err)
+	}
+	w := reopened(t, v, atRemove)
+	names, err := w.Names()
+	if err != nil || len(names) != 0 {
+		t.Errorf("still named %v, %v", names, err)
+	}
+	if left, err := w.Leftovers(); err != nil || len(left) != 1 {
+		t.Errorf("left over %v, %v", left, err)
+	}
+}
+
+// Once DestroyKey has returned, no crash brings the key back.
+func TestCrashInDestroyKey(t *testing.T) {
+	c, v := crashable(t)
+	secret := seal.NewToken()
+	st := crashContent.mustWrite(t, v, secret)
+	clones := c.during(func() {
+		if err := v.DestroyKey(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for i, fs := range clones {
+		err := crashContent.check(t, reopened(t, v, fs), st.Name, secret)
+		if i < 4 && err != nil {
+			t.Errorf("crash %d, before anything was done: %v", i, err)
+		}
+		if i >= len(clones)-4 && !errors.Is(err, ErrDamaged) {
+			t.Errorf("crash %d of %d: the key is back: %v", i, len(clones), err)
 		}
 	}
 }

@@ -69,10 +69,11 @@ func scan(t *testing.T, dir string, secrets map[string][]byte) map[string]bool {
 
 func TestNothingReadableOnTheDisk(t *testing.T) {
 	cfg := diskConfig(t)
+	cfg.StageRAM = stageFirst // so that a small stage goes to the disk
 	v := newVaultAt(t, cfg)
 	secret := seal.NewToken()
 	c := content{caption: "a caption that nobody else may read", passphrase: "an excellent passphrase",
-		items: [][]byte{noise(1, 100_000), noise(2, 2<<20), []byte("a note of some length")}}
+		items: [][]byte{noise(1, 100_000), noise(2, 200_000), []byte("a note of some length")}}
 	secrets := map[string][]byte{
 		"caption": []byte(c.caption), "passphrase": []byte(c.passphrase), "secret": secret[:], "secret's text": []byte(secret.String()),
 		"host key": cfg.HostKey[:], "note": c.items[2], "kind": []byte("image/jpeg"),
@@ -91,6 +92,9 @@ func TestNothingReadableOnTheDisk(t *testing.T) {
 	}
 
 	s := staged(t, v, c.items[1], 32<<10)
+	if len(stagingFiles(t, v)) != 1 {
+		t.Fatal("nothing is staged on the disk")
+	}
 	check("while staging")
 	d, err := v.Create(secret)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 )
 
 // Payload is an open payload: the ciphers of its items are in RAM and its file is held open, so that it goes on reading
-// after its header was shredded or its name unlinked. The payload key itself is wiped before Open returns. It is safe for any number of goroutines.
+// after its header was shredded or its name unlinked. The payload key itself is wiped before Open returns. It is safe
+// for any number of goroutines.
 type Payload struct {
 	manifest Manifest
 	file     *guarded

@@ -3,17 +3,12 @@ package vault
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	iofs "io/fs"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"emberdrop/seal"
 
@@ -326,128 +321,5 @@ func TestInitAndOpenRefuse(t *testing.T) {
 		if err := Init(bad); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}
-	}
-}
-
-func TestPayloadClose(t *testing.T) {
-	for name, cfg := range map[string]Config{"memory": testConfig(vfs.NewMem()), "disk": diskConfig(t)} {
-		t.Run(name, func(t *testing.T) {
-			v := newVaultAt(t, cfg)
-			secret := seal.NewToken()
-			st := content{items: [][]byte{noise(1, 20*seal.ChunkSize)}}.mustWrite(t, v, secret)
-			p, err := v.Open(st.Name, secret, "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, n := range []int{-1, 1} {
-				if _, err := p.Item(n); !errors.Is(err, iofs.ErrNotExist) {
-					t.Errorf("item %d: %v", n, err)
-				}
-			}
-			var wg sync.WaitGroup
-			for range 4 {
-				r, err := p.Item(0)
-				if err != nil {
-					t.Fatal(err)
-				}
-				wg.Go(func() {
-					var err error
-					for err == nil {
-						_, err = r.Read(make([]byte, 100))
-						if err == io.EOF {
-							_, err = r.Seek(0, io.SeekStart)
-						}
-					}
-					if !errors.Is(err, ErrClosed) {
-						t.Error(err)
-					}
-				})
-			}
-			for range 100 { // views that come and go are not kept
-				r, _ := p.Item(0)
-				r.Read(make([]byte, 1))
-				r.Close()
-			}
-			if len(p.views) != 4 {
-				t.Errorf("%d views are kept", len(p.views))
-			}
-			time.Sleep(5 * time.Millisecond)
-			p.Close()
-			wg.Wait()
-			p.Close()
-			if _, err := p.Item(0); !errors.Is(err, ErrClosed) {
-				t.Error(err)
-			}
-			if len(p.Manifest().Items) != 1 {
-				t.Error("no manifest")
-			}
-		})
-	}
-}
-
-func TestManifestIsACopy(t *testing.T) {
-	v := newVault(t, vfs.NewMem())
-	secret := seal.NewToken()
-	st := content{items: [][]byte{{1}}}.mustWrite(t, v, secret)
-	p, err := v.Open(st.Name, secret, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	m := p.Manifest()
-	m.Items[0].Kind = "changed"
-	if p.Manifest().Items[0].Kind == "changed" {
-		t.Error("a caller can change it")
-	}
-}
-
-func TestServeItem(t *testing.T) {
-	v := newVault(t, vfs.NewMem())
-	secret := seal.NewToken()
-	c := content{items: [][]byte{noise(1, 10), noise(2, 3*seal.ChunkSize+7), {}}}
-	st := c.mustWrite(t, v, secret)
-	p, err := v.Open(st.Name, secret, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	for i, want := range c.items {
-		for _, rng := range [][2]int{{0, len(want)}, {1, 9}, {65535, 65537}, {131000, 196000}} {
-			if rng[1] > len(want) {
-				continue
-			}
-			req := httptest.NewRequest("GET", "/", nil)
-			whole := rng == [2]int{0, len(want)}
-			if !whole {
-				req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", rng[0], rng[1]-1))
-			}
-			r, err := p.Item(i)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rec := httptest.NewRecorder()
-			rec.Header().Set("Content-Type", "image/png")
-			http.ServeContent(rec, req, "", time.Time{}, r)
-			r.Close()
-			if (rec.Code == 206) == whole || !bytes.Equal(rec.Body.Bytes(), want[rng[0]:rng[1]]) {
-				t.Errorf("item %d %v: %d, %d bytes", i, rng, rec.Code, rec.Body.Len())
-			}
-		}
-	}
-}
-
-func TestNamesAreNotIDs(t *testing.T) {
-	v := newVault(t, vfs.NewMem())
-	secret := seal.NewToken()
-	a, b := content{}.mustWrite(t, v, secret), content{}.mustWrite(t, v, secret)
-	if a.Name == b.Name || len(a.Name) != 32 {
-		t.Error(a.Name, b.Name)
-	}
-	if a.ID != b.ID {
-		t.Error("the id depends on more than the secret")
-	}
-	names, err := v.Names()
-	if err != nil || len(names) != 2 || !slices.Contains(names, a.Name) {
-		t.Error(names, err)
 	}
 }

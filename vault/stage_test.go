@@ -51,7 +51,7 @@ func TestStage(t *testing.T) {
 			if onDisk := len(stagingFiles(t, v)) != 0; onDisk != (n > stageInRAM) {
 				t.Errorf("%d bytes: on the disk: %v", n, onDisk)
 			}
-			if err := iotest.TestReader(io.NewSectionReader(s, 0, s.Size()), data); err != nil {
+			if got, err := io.ReadAll(io.NewSectionReader(s, 0, s.Size())); err != nil || !bytes.Equal(got, data) {
 				t.Errorf("%d bytes: %v", n, err)
 			}
 			if k, err := s.ReadAt(make([]byte, 10), int64(n)); k != 0 || err != io.EOF {
@@ -214,8 +214,17 @@ func TestStageNoticesTampering(t *testing.T) {
 			t.Error("another's bytes:", n, err)
 		}
 	}
-	if n, err := s.ReadAt(p, 4*seal.ChunkSize); n != 10 || err != nil {
-		t.Error(n, err)
+	// Fill every slot of the cache, let the bad chunk push one out, and read that one again.
+	data := noise(1, 2<<20)
+	for i := range int64(stageChunks) {
+		s.ReadAt(p, (4+i)*seal.ChunkSize)
+	}
+	s.ReadAt(p, 3*seal.ChunkSize)
+	for i := range int64(stageChunks) {
+		at := (4 + i) * seal.ChunkSize
+		if n, err := s.ReadAt(p, at); n != 10 || err != nil || !bytes.Equal(p, data[at:at+10]) {
+			t.Errorf("chunk %d: %d bytes, %v", 4+i, n, err)
+		}
 	}
 }
 
