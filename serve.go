@@ -20,6 +20,7 @@ import (
 	"emberdrop/handlers"
 	"emberdrop/link"
 	"emberdrop/onion"
+	"emberdrop/seal"
 	"emberdrop/sweeper"
 )
 
@@ -59,6 +60,9 @@ func serveCommand() *cobra.Command {
 		f, err := open()
 		if err != nil {
 			return err
+		}
+		if seal.Plaintext && flags.listen == "" {
+			return errors.New("this is the test build that encrypts nothing: it does not serve over Tor")
 		}
 		if flags.publicURL != "" && flags.listen == "" {
 			return usageError{errors.New("--public-url goes with --listen: over Tor, links begin with the onion address")}

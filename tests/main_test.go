@@ -93,11 +93,16 @@ func serveTor(t *testing.T, data string, args ...string) *instance.Instance {
 // servePlain serves a data folder on a unix socket, and gives a client for it.
 func servePlain(t *testing.T, data string, args ...string) (*instance.Instance, *instance.Client) {
 	t.Helper()
+	return servePlainBy(t, theProgram(t), data, args...)
+}
+
+func servePlainBy(t *testing.T, program, data string, args ...string) (*instance.Instance, *instance.Client) {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "http")
 	args = append([]string{"--listen", "unix:" + socket, "--public-url", "http://drop.test"}, args...)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	s, err := instance.Serve(ctx, instance.Config{Program: theProgram(t), Data: data, Args: args})
+	s, err := instance.Serve(ctx, instance.Config{Program: program, Data: data, Args: args})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,6 +133,38 @@ func TestOnePhotoOverTor(t *testing.T) {
 	}
 }
 
+// TestScanFindsPlaintext is the negative control of every search for content on
+// the disk: in a build that encrypts nothing the same search must find the photo
+// and the caption.
+func TestScanFindsPlaintext(t *testing.T) {
+	open, err := instance.Build(t.Context(), scratch, "emberdrop_plaintext")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	if _, err := instance.Init(t.Context(), open, data); err != nil {
+		t.Fatal(err)
+	}
+	_, client := servePlainBy(t, open, data)
+	photo := sample.Photo(640, 480, 1)
+	up, err := client.Upload(t.Context(), "http://drop.test/", instance.File("a.jpg", photo), instance.Text("caption", caption))
+	if err != nil || up.Status != 201 {
+		t.Fatalf("upload: %v %d", err, up.Status)
+	}
+	out, err := client.Post(t.Context(), up.Line("link"), nil)
+	if err != nil || out.Status != 200 {
+		t.Fatalf("reveal: %v %d", err, out.Status)
+	}
+	found := map[string]bool{}
+	for _, hit := range scan(t, data, out.Body, photo, path(up.Line("link"))) {
+		name, _, _ := strings.Cut(hit.Needle, " ")
+		found[name] = true
+	}
+	if !found["stripped"] || !found["caption"] {
+		t.Fatalf("the search is blind: it found %v", found)
+	}
+}
+
 func path(url string) string { return url[strings.LastIndex(url, "/")+1:] }
 
 func wantReceipt(t *testing.T, receipt, want string) {

@@ -18,10 +18,11 @@ import (
 	"time"
 )
 
-// Build compiles the program as it is shipped, static and without cgo, into dir.
-func Build(ctx context.Context, dir string) (program string, err error) {
-	program = filepath.Join(dir, "emberdrop")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "emberdrop")
+// Build compiles the program as it is shipped, static and without cgo, into dir;
+// build tags make a test build of it.
+func Build(ctx context.Context, dir string, tags ...string) (program string, err error) {
+	program = filepath.Join(dir, strings.Join(append([]string{"emberdrop"}, tags...), "-"))
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", strings.Join(tags, ","), "-o", program, "emberdrop")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
