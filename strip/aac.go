@@ -193,6 +193,9 @@ const (
 // found; those behind it, and bytes behind the end, only in AAC-LC and HE-AAC,
 // and only if the frame can be read to its end.
 func (c *aacConfig) scrub(frame []byte) (Removed, error) {
+	if len(frame) > 1 && frame[0] == 0xff && frame[1]&0xf0 == 0xf0 {
+		return 0, damaged("ADTS header in an MP4") // or it would be read as an end at once
+	}
 	r := &bitsAt{b: frame}
 	removed, kind := r.scrubElements()
 	if r.over {

@@ -2,6 +2,7 @@ package strip
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"testing"
@@ -137,6 +138,15 @@ func countShifted(b []byte, s string) (n int) {
 		b = next
 	}
 	return n
+}
+
+// TestAACTransport: a frame with a header of a stream in front must not be taken
+// for an empty frame with 1,000 hidden bytes.
+func TestAACTransport(t *testing.T) {
+	frame := append([]byte{0xff, 0xf1, 0x50, 0x80, 2, 0x1f, 0xfc}, bytes.Repeat([]byte("sound"), 9)...)
+	if _, err := (&aacConfig{object: 2, frequency: 4}).scrub(frame); !errors.Is(err, ErrDamaged) {
+		t.Errorf("got %v, want ErrDamaged", err)
+	}
 }
 
 // TestAACFaac: the one signature that a decoder goes by keeps its name.

@@ -61,7 +61,7 @@ var mp4Tags = strings.Fields(`MajorBrand MinorVersion CompatibleBrands MovieHead
 	MediaCreateDate MediaModifyDate MediaTimeScale MediaDuration MediaLanguageCode HandlerType GraphicsMode OpColor
 	CompressorID SourceImageWidth SourceImageHeight XResolution YResolution BitDepth PixelAspectRatio VideoFrameRate
 	Balance AudioFormat AudioChannels AudioBitsPerSample AudioSampleRate ColorProfiles ColorPrimaries
-	TransferCharacteristics MatrixCoefficients VideoFullRangeFlag CleanAperture`)
+	TransferCharacteristics MatrixCoefficients VideoFullRangeFlag CleanAperture VideoFieldOrder`)
 
 // checkMP4Tags asks ExifTool what it finds.
 func checkMP4Tags(t *testing.T, path string) {

@@ -132,7 +132,7 @@ func (f *mp4File) readVideoEntry(b mp4Box, e *mp4Entry) error {
 		if c.kind == "sinf" {
 			return errMP4Encrypted
 		}
-		if !mp4VideoBoxes[c.kind] || seen[c.kind] {
+		if !mp4VideoBoxes[c.kind] || seen[c.kind] || c.kind == "colr" && c.len() > mp4MaxConfig {
 			return f.dropQuiet(c)
 		}
 		if c.len() > mp4MaxConfig {

@@ -199,6 +199,14 @@ func TestMP4Refused(t *testing.T) {
 		return madeMP4{boxes: map[string][]byte{kind: mp4box(kind, parts...)}}
 	}
 	file := func(m madeMP4) []byte { return m.bytes() }
+	again := func(at int) []byte { // 100 chunks, all in the same place
+		return madeMP4{samples: [][]byte{nals(madeSlice)}, boxes: map[string][]byte{
+			"stsz": mp4box("stsz", 0, len(nals(madeSlice)), 100), "stts": mp4box("stts", 0, 1, 100, 1),
+			"stsc": mp4box("stsc", 0, 1, 1, 1, 1), "stco": mp4box("stco", 0, 100, bytes.Repeat(be(at), 100)),
+		}}.bytes()
+	}
+	inFree := mp4box("free", nals(madeSEI, madeSlice), nals(madeSlice))
+	atFree := bytes.Index(file(madeMP4{front: inFree}), []byte("mdat")) + 4
 	deep := []byte{}
 	for range 2000 {
 		deep = mp4box("moov", deep)
@@ -241,6 +249,8 @@ func TestMP4Refused(t *testing.T) {
 		{"huge stsz", file(stbl("stsz", 0, 0, -1)), ""},
 		{"huge constant stsz", file(stbl("stsz", 0, 1, -1)), ""},
 		{"8M of one byte", file(stbl("stsz", 0, 1, 8<<20)), ""},
+		{"the same bytes again and again", again(bytes.Index(again(0), []byte("mdat")) + 4), ""},
+		{"samples in a free box", file(madeMP4{front: inFree, offset: 28 - atFree}), ""},
 		{"amplified", file(stbl("stsz", 0, 30, 60)), ""},
 		{"huge stts", file(stbl("stts", 0, -1)), ""},
 		{"short stts", file(stbl("stts", 0, 1, 1, 512)), ""},

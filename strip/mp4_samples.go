@@ -155,6 +155,7 @@ func (f *mp4Filter) measure(m *mp4Movie, media *mp4Media) (int64, error) {
 	for _, t := range m.tracks {
 		t.out.changed = make([]uint64, (t.sizes.n+63)/64)
 		t.out.chunks = make([]int64, 0, len(t.chunks))
+		t.out.sizes.most = t.sizes.n
 	}
 	var at int64
 	err := walkChunks(m.tracks, func(c *mp4Cursor) error {

@@ -62,6 +62,7 @@ type mp4Sizes struct {
 	n    uint32
 	same uint32
 	list []uint32
+	most uint32 // how many will be added, as far as is known
 }
 
 func (s *mp4Sizes) at(i uint32) uint32 {
@@ -78,7 +79,7 @@ func (s *mp4Sizes) add(v uint32) {
 	case s.n == 0:
 		s.same = v
 	case v != s.same:
-		s.list = make([]uint32, s.n, s.n+1024)
+		s.list = make([]uint32, s.n, max(s.most, s.n+1024))
 		for i := range s.list {
 			s.list[i] = s.same
 		}
@@ -151,6 +152,7 @@ func (f *mp4File) readSizes(b mp4Box, s *mp4Sizes) error {
 		return err
 	}
 	first, n := binary.BigEndian.Uint32(h), binary.BigEndian.Uint32(h[4:])
+	s.most = uint32(min(int64(n), b.len())) // a table that is not there takes no memory
 	if n > mp4MaxSamples || int64(n) > f.size {
 		return damaged("too many samples")
 	}
