@@ -12,8 +12,8 @@ import (
 )
 
 // Lease lets one viewer fetch a revealed link's content again and again: a
-// dropped circuit or a video's Range requests lose nothing. It holds the payload
-// key in RAM and nowhere else.
+// dropped circuit or a video's Range requests lose nothing. It holds what opens
+// the payload in RAM and nowhere else.
 type Lease struct {
 	token   seal.Token
 	link    eventlog.ID
@@ -64,7 +64,7 @@ func (s *Lease) Open(n int) (io.ReadSeekCloser, Item, error) {
 	if n < 1 || n > len(s.items) {
 		return nil, Item{}, ErrGone
 	}
-	r, err := s.payload.Item(n - 1)
+	r, err := content(s.payload, n-1)
 	if err != nil {
 		return nil, Item{}, err
 	}
@@ -92,7 +92,7 @@ func (d *leased) Read(p []byte) (int, error) {
 func (d *leased) Seek(offset int64, whence int) (int64, error) { return d.r.Seek(offset, whence) }
 func (d *leased) Close() error                                 { return d.r.Close() }
 
-// close wipes the key. A read in progress finishes its chunk first.
+// close lets go of what opens the payload. A read in progress finishes its chunk first.
 func (s *Lease) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,7 +200,7 @@ func (l *Links) EndLease(token string) error {
 	return nil
 }
 
-// endLease closes a lease, wipes its key, and lets the sweeper know.
+// endLease closes a lease and lets the sweeper know.
 func (l *Links) endLease(s *Lease) {
 	s.close()
 	l.reveals.drop(func(made *slot[seal.Token]) bool { return made.value == s.token })

@@ -8,6 +8,7 @@ package link
 import (
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"emberdrop/eventlog"
@@ -31,6 +32,12 @@ var (
 	ErrTooMany     = errors.New("too many files")
 	ErrBusy        = errors.New("busy")
 	ErrFull        = errors.New("no room left")
+	// ErrTooFast means too many wrong passphrases: wait a little.
+	ErrTooFast = errors.New("too many tries")
+	// ErrPass means a pass that is not one, or is spent.
+	ErrPass = errors.New("no such pass")
+	// ErrNote means a note of more than MaxNote bytes or not UTF-8.
+	ErrNote = errors.New("note refused")
 	// ErrCaption means a caption of more than MaxCaption characters or not UTF-8.
 	ErrCaption = errors.New("caption refused")
 	// ErrPolicy means a policy that contradicts itself or is out of range.
@@ -42,8 +49,7 @@ type Config struct {
 	Log   *eventlog.Log
 	Vault *vault.Vault
 
-	// HostKey goes into every link id. Zero is a key like any other, so it must
-	// be the same one that the vault was opened with.
+	// HostKey goes into every link id. Required; the one that the vault was opened with.
 	HostKey seal.Key
 
 	// Now is the clock; nil means time.Now.
@@ -53,9 +59,14 @@ type Config struct {
 	LeaseMax   time.Duration // and at the latest after this; 0 means 1 hour
 	ReceiptTTL time.Duration // a receipt answers so long after the link's end; 0 means 24 hours
 
-	MaxFile   int64 // bytes of one file; 0 means 50 MiB
-	MaxUpload int64 // bytes of one upload's files together; 0 means 200 MiB
-	MaxItems  int   // files in one link; 0 means 50
+	MaxFile int64 // bytes of one file; 0 means 50 MiB
+	// MaxPassFile is bytes of one file of an upload with a pass; 0 means 100 MiB.
+	MaxPassFile int64
+	MaxUpload   int64 // bytes of one upload's files together; 0 means 200 MiB
+	MaxItems    int   // files in one link; 0 means 50
+
+	// AnyFile takes files of other kinds too, as they are, for download only.
+	AnyFile bool
 
 	// Free says how many bytes the vault's disk has left; nil means plenty.
 	// Uploads are refused with ErrFull when less than Floor would be left.
@@ -77,7 +88,10 @@ type Links struct {
 	answers *once[Answer]     // upload id -> what its uploader is shown
 	reveals *once[seal.Token] // reveal value -> lease token
 	leases  *leases
+	guesses *guesses
 	room    room
+
+	panicked atomic.Bool // no lease is given out any more
 
 	wake chan struct{} // buffered, 1
 }
@@ -98,6 +112,9 @@ func New(cfg Config) *Links {
 	if cfg.MaxFile == 0 {
 		cfg.MaxFile = 50 << 20
 	}
+	if cfg.MaxPassFile == 0 {
+		cfg.MaxPassFile = max(100<<20, cfg.MaxFile)
+	}
 	if cfg.MaxUpload == 0 {
 		cfg.MaxUpload = 200 << 20
 	}
@@ -115,6 +132,7 @@ func New(cfg Config) *Links {
 		answers: newOnce[Answer](),
 		reveals: newOnce[seal.Token](),
 		leases:  newLeases(),
+		guesses: newGuesses(),
 		wake:    make(chan struct{}, 1),
 	}
 }

@@ -460,7 +460,7 @@ func TestRefusedUploadLeavesNothing(t *testing.T) {
 	}
 	t.Run("another kind", func(t *testing.T) {
 		r := newRig(t)
-		_, err := r.tryUpload(seal.NewToken(), Policy{}, "", "", []byte("hello, this is text"))
+		_, err := r.tryUpload(seal.NewToken(), Policy{}, "", "", []byte("\x7fELF\x02\x01\x01\x00\x00\x00"))
 		var kind *strip.UnsupportedError
 		if !errors.As(err, &kind) {
 			t.Fatalf("got %v", err)

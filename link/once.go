@@ -71,12 +71,15 @@ func (o *once[V]) fail(key [32]byte) {
 	delete(o.slots, key)
 }
 
-// known reports whether a request has an outcome.
-func (o *once[V]) known(key [32]byte) bool {
+// known is the outcome of a request, if it has one.
+func (o *once[V]) known(key [32]byte) (value V, found bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := o.slots[key]
-	return s != nil && !s.until.IsZero()
+	if s == nil || s.until.IsZero() {
+		return value, false
+	}
+	return s.value, true
 }
 
 // forget drops the outcomes that belong to a link.

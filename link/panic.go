@@ -12,6 +12,9 @@ import (
 // first, then every lease ends and every answer is forgotten. Whatever happens
 // next, a copy of the vault opens nothing any more. Wipe does the rest.
 func (l *Links) Panic() error {
+	// Before the leases are listed: a reveal that is under way either sees this,
+	// or its lease is in the list.
+	l.panicked.Store(true)
 	err := l.cfg.Vault.DestroyKey()
 	all, _ := l.leases.which(func(*Lease) bool { return true })
 	for _, s := range all {

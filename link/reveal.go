@@ -51,8 +51,11 @@ func (l *Links) Preview(secret string) (Preview, error) {
 // unopened explains a payload that did not open: the link may have ended since
 // its state was read, and then its answer is the one of every ended link.
 func (l *Links) unopened(id eventlog.ID, err error) error {
-	if errors.Is(err, vault.ErrPassphrase) {
+	switch {
+	case errors.Is(err, vault.ErrPassphrase):
 		return ErrPassphrase
+	case errors.Is(err, ErrTooFast):
+		return ErrTooFast
 	}
 	if _, gone := l.read(id); gone != nil {
 		return gone
@@ -65,7 +68,7 @@ func (l *Links) unopened(id eventlog.ID, err error) error {
 // can be fetched. reveal is the form's random value: with it a repeat of the
 // same request returns the same lease while that lives; without one ("" or
 // malformed) every call is a view of its own. Errors: ErrGone, ErrPassphrase,
-// ErrUnavailable, or ctx's.
+// ErrTooFast, ErrUnavailable, or ctx's.
 func (l *Links) Reveal(ctx context.Context, secret, reveal, passphrase string) (*Lease, error) {
 	token, id, st, err := l.lookup(secret)
 	value, malformed := seal.ParseToken(reveal)
@@ -101,7 +104,7 @@ func (l *Links) Reveal(ctx context.Context, secret, reveal, passphrase string) (
 // reveal opens, commits, and only then hands out. Whatever fails before the
 // commit point burns nothing; whatever fails after it serves nothing.
 func (l *Links) reveal(token seal.Token, id eventlog.ID, st state, passphrase string) (*Lease, error) {
-	payload, err := l.cfg.Vault.Open(st.Payload, token, passphrase)
+	payload, err := l.unlock(id, st, token, passphrase)
 	if err != nil {
 		return nil, l.unopened(id, err)
 	}
@@ -109,6 +112,10 @@ func (l *Links) reveal(token seal.Token, id eventlog.ID, st state, passphrase st
 	// that a destroy or the sweeper between the commit and here finds it.
 	lease := l.leases.add(id, payload, l.cfg)
 	l.cfg.Step("opened")
+	if l.panicked.Load() {
+		l.endLease(lease)
+		return nil, ErrGone
+	}
 	final, err := l.takeView(id)
 	if err != nil {
 		l.endLease(lease)
@@ -128,6 +135,25 @@ func (l *Links) reveal(token seal.Token, id eventlog.ID, st state, passphrase st
 	}
 	lease.final = final
 	return lease, nil
+}
+
+// unlock opens a payload. Behind a passphrase, tries are counted per link.
+func (l *Links) unlock(id eventlog.ID, st state, token seal.Token, passphrase string) (*vault.Payload, error) {
+	locked, err := l.cfg.Vault.Locked(st.Payload)
+	if err != nil {
+		return nil, err
+	}
+	if !locked {
+		return l.cfg.Vault.Open(st.Payload, token, "")
+	}
+	if err := l.guesses.try(id, l.cfg.Now()); err != nil {
+		return nil, err
+	}
+	payload, err := l.cfg.Vault.Open(st.Payload, token, passphrase)
+	if err == nil {
+		l.guesses.right(id)
+	}
+	return payload, err
 }
 
 // takeView appends the view, and the end if it was the last one. The decision

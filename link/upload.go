@@ -2,8 +2,10 @@ package link
 
 import (
 	"context"
+	"encoding/base32"
 	"errors"
 	"io"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -26,6 +28,7 @@ type Item struct {
 // the link's first reveal or its end; then the link secret is forgotten.
 type Answer struct {
 	Secret, Receipt seal.Token
+	ID              string // the link's id, for a request to the operator; it opens nothing
 	Items           []Item
 	Removed         []strip.Removed // beside Items; never stored
 	Ends            time.Time       // zero: never
@@ -44,7 +47,9 @@ type Upload struct {
 	secret  seal.Token
 	items   []vault.Item
 	removed []strip.Removed
-	total   int64 // bytes taken from the client
+	total   int64     // bytes taken from the client
+	largest int64     // bytes of the largest file
+	pass    *[32]byte // hash of the pass that comes with it; nil: none
 }
 
 // Begin starts an upload under an id that the page gave out, of so many bytes as
@@ -69,71 +74,48 @@ func (l *Links) Begin(ctx context.Context, upload seal.Token, size int64) (*Uplo
 	return &Upload{links: l, key: key, secret: seal.NewToken(), room: room}, nil, nil
 }
 
+// Answer is the answer of an upload, while it can still be shown.
+func (l *Links) Answer(upload seal.Token) (Answer, bool) { return l.answers.known(upload.Hash()) }
+
 // Answered reports whether an upload has an answer that can still be shown.
-func (l *Links) Answered(upload seal.Token) bool { return l.answers.known(upload.Hash()) }
-
-// Add takes one file as it arrives: staged in RAM or sealed under a key that
-// only RAM holds, recognised by content, stripped and sealed. Its errors are
-// ErrEmpty, ErrTooLarge, ErrTooMany, what strip refuses, or one of the disk or
-// of r. After an error only Abort is of use.
-func (u *Upload) Add(r io.Reader) (strip.Report, error) {
-	if len(u.items) == u.links.cfg.MaxItems {
-		return strip.Report{}, ErrTooMany
-	}
-	stage := u.links.cfg.Vault.Stage()
-	defer stage.Close()
-	size, err := io.Copy(stage, io.LimitReader(r, u.links.cfg.MaxFile+1))
-	if err != nil {
-		return strip.Report{}, err
-	}
-	u.total += size
-	switch {
-	case size == 0:
-		return strip.Report{}, ErrEmpty
-	case size > u.links.cfg.MaxFile, u.total > u.links.cfg.MaxUpload:
-		return strip.Report{}, ErrTooLarge
-	}
-	if err := stage.Done(); err != nil {
-		return strip.Report{}, err
-	}
-	return u.strip(stage, size)
+func (l *Links) Answered(upload seal.Token) bool {
+	_, found := l.Answer(upload)
+	return found
 }
 
-func (u *Upload) strip(src *vault.Stage, size int64) (strip.Report, error) {
-	if u.draft == nil {
-		// Not before the first file is here, so that an empty form touches no disk.
-		draft, err := u.links.cfg.Vault.Create(u.secret)
-		if err != nil {
-			return strip.Report{}, err
-		}
-		u.draft = draft
+// Peek opens item n, counted from 1, of what an upload made, for its uploader
+// while the answer can still be shown. It counts no view. The error is ErrGone,
+// also for a link with a passphrase, which is not kept.
+func (l *Links) Peek(upload seal.Token, n int) (io.ReadSeekCloser, Item, error) {
+	answer, found := l.Answer(upload)
+	if !found || n < 1 || n > len(answer.Items) {
+		return nil, Item{}, ErrGone
 	}
-	item, err := u.draft.Item()
+	_, _, st, err := l.lookup(answer.Secret.String())
 	if err != nil {
-		return strip.Report{}, err
+		return nil, Item{}, err
 	}
-	sized := &counter{w: item}
-	report, err := strip.Strip(sized, src, size)
+	payload, err := l.cfg.Vault.Open(st.Payload, answer.Secret, "")
 	if err != nil {
-		return strip.Report{}, err
+		return nil, Item{}, ErrGone
 	}
-	if err := item.Close(); err != nil {
-		return strip.Report{}, err
+	r, err := content(payload, n-1)
+	if err != nil {
+		payload.Close()
+		return nil, Item{}, ErrGone
 	}
-	u.items = append(u.items, vault.Item{Kind: string(report.Kind), Size: sized.n})
-	u.removed = append(u.removed, report.Removed)
-	return report, nil
+	return &peeked{r, payload}, answer.Items[n-1], nil
 }
 
-type counter struct {
-	w io.Writer
-	n int64
+// peeked closes the payload with its only reader.
+type peeked struct {
+	io.ReadSeekCloser
+	payload *vault.Payload
 }
 
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
+func (p *peeked) Close() error {
+	p.payload.Close()
+	return p.ReadSeekCloser.Close()
 }
 
 // Commit makes the link: payload on the disk first, then its event, then the
@@ -149,9 +131,12 @@ func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 	if len(u.items) == 0 {
 		return Answer{}, ErrEmpty
 	}
+	if u.largest > l.cfg.MaxFile && u.pass == nil {
+		return Answer{}, ErrTooLarge
+	}
 	stored, err := u.draft.Commit(vault.Manifest{Caption: caption, Items: u.items}, passphrase)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, full(err)
 	}
 	// From here on the file is whole and belongs to nobody until the event is
 	// there. If the event is not written, the log has stopped and with it the
@@ -166,6 +151,9 @@ func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 		Receipt: receipt.Hash(), Views: p.Views, Idle: int64(p.Idle / time.Hour),
 	}
 	err = l.cfg.Log.Do(l.cfg.Now(), func(tx *eventlog.Tx) ([]eventlog.Draft, error) {
+		if err := spend(tx, u.pass); err != nil {
+			return nil, err
+		}
 		if p.Expire != 0 {
 			body.Deadline = minuteUp(tx.Now().Add(p.Expire))
 		}
@@ -173,10 +161,13 @@ func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 	})
 	if err != nil {
 		l.answers.fail(u.key)
+		if errors.Is(err, ErrPass) { // refused, so certainly not written
+			return Answer{}, errors.Join(err, l.cfg.Vault.Shred(stored.Name))
+		}
 		return Answer{}, err
 	}
 	answer := Answer{
-		Secret: u.secret, Receipt: receipt, Items: itemsOf(u.items), Removed: u.removed,
+		Secret: u.secret, Receipt: receipt, ID: idText(id), Items: itemsOf(u.items), Removed: u.removed,
 		Ends: fromMinute(body.Deadline), Views: p.Views, Idle: p.Idle,
 	}
 	l.answers.finish(u.key, answer, id, l.cfg.Now().Add(AnswerTTL))
@@ -200,10 +191,7 @@ func (u *Upload) Abort() {
 	u.links.answers.fail(u.key)
 }
 
-func itemsOf(items []vault.Item) []Item {
-	out := make([]Item, len(items))
-	for i, item := range items {
-		out[i] = Item(item)
-	}
-	return out
+// idText is a link's id as people pass it on: 26 letters and digits.
+func idText(id eventlog.ID) string {
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(id[:]))
 }

@@ -1,0 +1,150 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+
+	"emberdrop/strip"
+	"emberdrop/vault"
+)
+
+// Add takes one file as it arrives: staged in RAM or sealed under a key that
+// only RAM holds, recognised by content, stripped and sealed. Its errors are
+// ErrEmpty, ErrTooLarge, ErrTooMany, ErrFull, what strip refuses, or one of the
+// disk or of r. After an error only Abort is of use.
+func (u *Upload) Add(r io.Reader) (strip.Report, error) {
+	report, err := u.add(r)
+	return report, full(err)
+}
+
+// full says of a disk that ran full under an upload what a visitor can be told.
+func full(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}
+
+func (u *Upload) add(r io.Reader) (strip.Report, error) {
+	if len(u.items) == u.links.cfg.MaxItems {
+		return strip.Report{}, ErrTooMany
+	}
+	stage := u.links.cfg.Vault.Stage()
+	defer stage.Close()
+	most, err := u.mostBytes()
+	if err != nil {
+		return strip.Report{}, err
+	}
+	size, err := io.Copy(stage, io.LimitReader(r, most+1))
+	if err != nil {
+		return strip.Report{}, err
+	}
+	u.total += size
+	u.largest = max(u.largest, size)
+	switch {
+	case size == 0:
+		return strip.Report{}, ErrEmpty
+	case size > most, u.total > u.links.cfg.MaxUpload:
+		return strip.Report{}, ErrTooLarge
+	}
+	if err := stage.Done(); err != nil {
+		return strip.Report{}, err
+	}
+	return u.strip(stage, size)
+}
+
+// mostBytes is how large a file may be as far as is known now: a pass may still
+// come behind it, if there are any.
+func (u *Upload) mostBytes() (int64, error) {
+	cfg := u.links.cfg
+	if u.pass != nil {
+		return cfg.MaxPassFile, nil
+	}
+	passes, err := u.links.Passes()
+	if err != nil || passes == 0 {
+		return cfg.MaxFile, err
+	}
+	return cfg.MaxPassFile, nil
+}
+
+// item begins the next item of the payload, and with the first one the payload:
+// not sooner, so that an empty form touches no disk.
+func (u *Upload) item() (io.WriteCloser, error) {
+	if u.draft == nil {
+		draft, err := u.links.cfg.Vault.Create(u.secret)
+		if err != nil {
+			return nil, err
+		}
+		u.draft = draft
+	}
+	return u.draft.Item()
+}
+
+func (u *Upload) strip(src *vault.Stage, size int64) (strip.Report, error) {
+	if _, err := strip.Recognise(src, size); err != nil {
+		return u.keep(src, size, err)
+	}
+	item, err := u.item()
+	if err != nil {
+		return strip.Report{}, err
+	}
+	sized := &counter{w: item}
+	report, err := strip.Strip(sized, src, size)
+	if err != nil {
+		return strip.Report{}, err
+	}
+	if err := item.Close(); err != nil {
+		return strip.Report{}, err
+	}
+	u.items = append(u.items, vault.Item{Kind: string(report.Kind), Size: sized.n})
+	u.removed = append(u.removed, report.Removed)
+	return report, nil
+}
+
+// keep takes a file that strip does not: text as a note, anything else as it is
+// if the operator allows that. refused is why strip does not take it.
+func (u *Upload) keep(src *vault.Stage, size int64, refused error) (strip.Report, error) {
+	var kind *strip.UnsupportedError
+	if !errors.As(refused, &kind) {
+		return strip.Report{}, refused
+	}
+	if kind.Found == "" && size <= MaxNote {
+		text := make([]byte, size)
+		defer clear(text)
+		if _, err := src.ReadAt(text, 0); err != nil && err != io.EOF {
+			return strip.Report{}, err
+		}
+		if plainText(text) {
+			return strip.Report{Kind: Text}, u.addNote(text)
+		}
+	}
+	if !u.links.cfg.AnyFile {
+		return strip.Report{}, refused
+	}
+	item, err := u.item()
+	if err != nil {
+		return strip.Report{}, err
+	}
+	if _, err := io.Copy(item, io.NewSectionReader(src, 0, size)); err != nil {
+		return strip.Report{}, err
+	}
+	if err := item.Close(); err != nil {
+		return strip.Report{}, err
+	}
+	u.items = append(u.items, vault.Item{Kind: Any, Size: size})
+	u.removed = append(u.removed, 0)
+	return strip.Report{Kind: Any}, nil
+}
+
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
