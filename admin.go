@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -54,6 +55,18 @@ func (s *server) admin() http.Handler {
 	})
 	mux.HandleFunc("POST /panic", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, func() (any, error) { return nil, s.panicNow() })
+	})
+	mux.HandleFunc("POST /passes", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, func() (any, error) {
+			n, err := strconv.Atoi(r.URL.Query().Get("n"))
+			if err != nil {
+				return nil, err
+			}
+			return s.links.Mint(n)
+		})
+	})
+	mux.HandleFunc("GET /passes", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, func() (any, error) { return s.links.Passes() })
 	})
 	mux.HandleFunc("GET /totals", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, func() (any, error) { return s.links.Totals() })

@@ -65,7 +65,7 @@ func (f folder) create(address onion.Key) error {
 	if err := eventlog.Create(f.log(nil, nil)); err != nil {
 		return err
 	}
-	return syncDir(f.path)
+	return errors.Join(syncDir(f.path), syncDir(filepath.Dir(f.host)), syncDir(filepath.Dir(f.onion)))
 }
 
 func (f folder) vault(host seal.Key) vault.Config {
@@ -116,6 +116,10 @@ func (f folder) open(events *slog.Logger, fatal func(error)) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	return f.openWith(host, events, fatal)
+}
+
+func (f folder) openWith(host seal.Key, events *slog.Logger, fatal func(error)) (*opened, error) {
 	log, err := eventlog.Open(f.log(events, fatal))
 	if err != nil {
 		return nil, err

@@ -66,21 +66,26 @@ func commands() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		initCommand(), serveCommand(), statusCommand(),
+		initCommand(), serveCommand(), statusCommand(), passesCommand(),
 		verifyCommand(), rebuildCommand(), sweepCommand(), purgeCommand(),
 		backupCommand(), restoreCommand(), panicCommand(), versionCommand(),
 	)
-	for _, cmd := range append(root.Commands(), root) {
-		if check := cmd.Args; check != nil {
-			cmd.Args = func(cmd *cobra.Command, args []string) error {
-				if err := check(cmd, args); err != nil {
-					return usageError{err}
-				}
-				return nil
-			}
-		}
-	}
+	wrongArgsAreUsage(root)
 	return root
+}
+
+// wrongArgsAreUsage makes every command's complaint about its arguments exit with 2.
+func wrongArgsAreUsage(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		wrongArgsAreUsage(sub)
+	}
+	check := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
 }
 
 // usageError is a command line that makes no sense: exit code 2.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 
 	"emberdrop/eventlog"
 	"emberdrop/link"
+	"emberdrop/seal"
 	"emberdrop/vault"
 )
 
@@ -28,14 +30,14 @@ const panicMark = "panicked"
 // written, and leaves the mark. It works beside a running server and is what
 // makes every payload unreadable; the rest only tidies up.
 func (f folder) destroyKeys() error {
-	first := vault.DestroyKey(f.vault([32]byte{1})) // any host key: only the folder counts
-	return errors.Join(first, overwrite(f.host), mark(f.in(panicMark)))
+	first := vault.DestroyKey(f.vault(seal.NewKey())) // any host key: only the folder counts
+	return errors.Join(first, overwrite(f.host), mark(f.in(panicMark)), syncDir(f.path))
 }
 
 // overwrite puts random bytes in a file's place, synced.
 func overwrite(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return nil // off this disk, or not ours to write: without the vault key it opens nothing
 	}
 	if err != nil {
@@ -94,16 +96,16 @@ func panicCommand() *cobra.Command {
 		if !*yes && !confirmed(cmd.InOrStdin(), cmd.ErrOrStderr()) {
 			return usageError{errors.New("nothing was done: panic needs a `yes`, or --yes")}
 		}
-		if err := f.destroyKeys(); err != nil {
-			return err
+		// Whatever fails, go on: a running server still holds the keys in RAM.
+		keys := f.destroyKeys()
+		if keys == nil {
+			fmt.Fprintln(cmd.OutOrStdout(), "keys destroyed: no link can be opened any more")
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), "keys destroyed: no link can be opened any more")
-		done, err := f.finishPanic(cmd.Context())
-		if err != nil {
-			return fmt.Errorf("the keys are destroyed, but: %w", err)
+		done, rest := f.finishPanic(cmd.Context())
+		if rest == nil {
+			fmt.Fprintln(cmd.OutOrStdout(), done)
 		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), done)
-		return err
+		return errors.Join(keys, rest)
 	}
 	return cmd
 }
@@ -141,9 +143,10 @@ func confirmed(in io.Reader, out io.Writer) bool {
 	return strings.TrimSpace(line) == "yes"
 }
 
-// wipe shreds and purges a stopped folder.
+// wipe shreds and purges a stopped folder. That opens no payload, so any host
+// key will do: the real one may be gone, or unplugged.
 func (f folder) wipe(ctx context.Context) error {
-	store, err := f.open(nil, nil)
+	store, err := f.openWith(seal.NewKey(), nil, nil)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,10 @@ type serveFlags struct {
 	purgeDead  int64
 	purgeAge   time.Duration
 	floor      int64
+	maxFile    int64
+	maxPass    int64
+	maxUpload  int64
+	anyFile    bool
 }
 
 func serveCommand() *cobra.Command {
@@ -44,7 +48,7 @@ func serveCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	open := dataFlags(cmd)
-	flags := serveFlags{purgeDead: 64 << 20, floor: 256 << 20}
+	flags := serveFlags{purgeDead: 64 << 20, floor: 256 << 20, maxFile: 50 << 20, maxPass: 100 << 20, maxUpload: 200 << 20}
 	set := cmd.Flags()
 	set.StringVar(&flags.tor, "tor", "", "`path` of the tor binary (default from PATH)")
 	set.StringVar(&flags.torrcExtra, "torrc-extra", "", "`file` with more torrc lines: bridges, or a private network")
@@ -56,6 +60,10 @@ func serveCommand() *cobra.Command {
 	set.DurationVar(&flags.purgeAge, "purge-age", 24*time.Hour, "a finished link leaves the log at the latest so long after its receipt has lapsed")
 	set.Var(sizeFlag{&flags.purgeDead}, "purge-dead", "purge sooner when so many `bytes` of the log are dead")
 	set.Var(sizeFlag{&flags.floor}, "free-floor", "refuse uploads when less `room` than this would be left on the disk")
+	set.Var(sizeFlag{&flags.maxFile}, "max-file", "largest `size` of one file")
+	set.Var(sizeFlag{&flags.maxPass}, "max-pass-file", "largest `size` of one file of an upload that comes with a pass")
+	set.Var(sizeFlag{&flags.maxUpload}, "max-upload", "largest `size` of one upload's files together")
+	set.BoolVar(&flags.anyFile, "allow-any-file", false, "take files of other kinds too, as they are, metadata included, for download only")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		f, err := open()
 		if err != nil {
@@ -106,6 +114,7 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	cfg := s.store.config()
 	cfg.Events = s.events
 	cfg.LeaseIdle, cfg.LeaseMax, cfg.ReceiptTTL = flags.leaseIdle, flags.leaseMax, flags.receiptTTL
+	cfg.MaxFile, cfg.MaxPassFile, cfg.MaxUpload, cfg.AnyFile = flags.maxFile, flags.maxPass, flags.maxUpload, flags.anyFile
 	cfg.Free, cfg.Floor = func() (int64, error) { return freeBytes(f.path) }, flags.floor
 	s.links = link.New(cfg)
 	s.sweeper = sweeper.New(sweeper.Config{
@@ -132,7 +141,10 @@ func (s *server) publish(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := s.door(ctx, stderr); err != nil {
 		return err
 	}
-	handler, err := handlers.New(handlers.Config{Links: s.links, Origin: s.origin, Log: s.events})
+	handler, err := handlers.New(handlers.Config{
+		Links: s.links, Origin: s.origin, Log: s.events,
+		Limits: handlers.Limits{MaxFile: s.flags.maxFile, MaxUpload: s.flags.maxUpload},
+	})
 	if err != nil {
 		return errors.Join(err, s.listener.Close())
 	}
@@ -208,10 +220,20 @@ func (s *server) door(ctx context.Context, stderr io.Writer) error {
 	return nil
 }
 
+// removeStale removes a socket that a crash left: one that nobody answers on.
+func removeStale(path string) {
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		os.Remove(path)
+	}
+}
+
 func (s *server) plainDoor() (err error) {
 	network, address := "tcp", s.flags.listen
 	if path, unix := strings.CutPrefix(address, "unix:"); unix {
 		network, address = "unix", path
+		removeStale(path)
 	}
 	if s.listener, err = net.Listen(network, address); err != nil {
 		return err

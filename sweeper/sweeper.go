@@ -35,6 +35,7 @@ type Config struct {
 type Sweeper struct {
 	cfg    Config
 	looked time.Time // when it last asked whether a purge is due; owned by Run
+	again  bool      // the last erasure did not end well, or who knows
 }
 
 // New makes a Sweeper; Run starts it.
@@ -54,7 +55,8 @@ func New(cfg Config) *Sweeper {
 	if cfg.PurgeAge == 0 {
 		cfg.PurgeAge = 24 * time.Hour
 	}
-	return &Sweeper{cfg: cfg}
+	// Before the first look a crash may have come between a purge and its erasure.
+	return &Sweeper{cfg: cfg, again: true}
 }
 
 // purgeLook is how often it asks whether a purge is due: the question reads every
@@ -122,19 +124,21 @@ func (s *Sweeper) purge(ctx context.Context) {
 	if err == nil && due {
 		_, err = s.cfg.Links.Purge(ctx)
 	}
+	s.again = err != nil
 	if err != nil && ctx.Err() == nil {
 		s.cfg.Events.Error("purge failed, will try again", "room", "sweeper", "in", purgeLook)
 	}
 }
 
-// PurgeDue reports whether a purge is worthwhile: enough of the log is dead, or
-// something that could have been purged has waited for the maximum age.
+// PurgeDue reports whether a purge is worthwhile: enough of the log is dead, an
+// erasure was perhaps interrupted, or something that could have been purged has
+// waited for the maximum age.
 func (s *Sweeper) PurgeDue() (bool, error) {
 	dead, err := s.cfg.Links.Dead()
 	if err != nil {
 		return false, err
 	}
-	if dead >= s.cfg.PurgeDead {
+	if dead >= s.cfg.PurgeDead || (dead > 0 && s.again) {
 		return true, nil
 	}
 	count, since, err := s.cfg.Links.Purgeable()
