@@ -1,6 +1,9 @@
 package strip
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // AAC (ISO/IEC 14496-3): the configuration, and inside the frames the elements
 // that encoders sign their work with. They are set to zero where they are, so
@@ -23,18 +26,27 @@ type bitsAt struct {
 
 func (r *bitsAt) left() int { return 8*len(r.b) - r.pos }
 
+// next is the next 64 bits but at most 7, from the top, zero past the end.
+func (r *bitsAt) next() uint64 {
+	var tail [8]byte
+	b := r.b[min(r.pos>>3, len(r.b)):]
+	if len(b) < 8 {
+		copy(tail[:], b)
+		b = tail[:]
+	}
+	return binary.BigEndian.Uint64(b) << (r.pos & 7)
+}
+
+// get reads n bits, at most 32.
 func (r *bitsAt) get(n int) int {
 	if n > r.left() {
 		r.over = true
 		r.pos = 8 * len(r.b)
 		return 0
 	}
-	v := 0
-	for ; n > 0; n-- {
-		v = v<<1 | int(r.b[r.pos>>3]>>(7-r.pos&7)&1)
-		r.pos++
-	}
-	return v
+	v := r.next() >> (64 - n)
+	r.pos += n
+	return int(v)
 }
 
 func (r *bitsAt) skip(n int) {

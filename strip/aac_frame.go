@@ -246,14 +246,12 @@ func (s *aacSkip) after(what byte) {
 
 // code reads one code of a codebook and returns its number.
 func (s *aacSkip) code(counts []uint8) int {
-	code, first, index := 0, 0, 0
-	for _, n := range counts {
-		code = code<<1 | s.get(1)
-		first <<= 1
-		if s.over {
-			return 0
-		}
-		if code-first < int(n) {
+	bits, code, first, index := s.next(), 0, 0, 0
+	for i, n := range counts {
+		code = code<<1 | int(bits>>63)
+		bits <<= 1
+		if first <<= 1; code-first < int(n) {
+			s.skip(i + 1)
 			return index + code - first
 		}
 		index += int(n)
