@@ -219,7 +219,7 @@ func TestManyParts(t *testing.T) {
 	}
 }
 
-// shortSource says it is longer than it is; failSource fails.
+// failSource is a source that fails.
 type failSource struct{ err error }
 
 func (f failSource) ReadAt(b []byte, off int64) (int, error) { return 0, f.err }

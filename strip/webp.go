@@ -110,7 +110,7 @@ func (w *webpFile) parse() error {
 		if err := w.head(c); err != nil {
 			return err
 		}
-		if c, err = w.chunks(c.end()); err != nil {
+		if err := w.chunks(c.end()); err != nil {
 			return err
 		}
 		return w.whole()
@@ -150,20 +150,22 @@ func (w *webpFile) head(c riffChunk) error {
 func int24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
 // chunks sorts the chunks of an extended file into the model.
-func (w *webpFile) chunks(off int64) (c riffChunk, err error) {
-	for ; off < w.end; off = c.end() {
+func (w *webpFile) chunks(off int64) error {
+	for off < w.end {
 		if off+8 > w.end {
 			w.removed |= RemovedHidden
-			return c, nil
+			return nil
 		}
-		if c, err = w.chunk(off, w.end); err != nil {
-			return c, err
+		c, err := w.chunk(off, w.end)
+		if err != nil {
+			return err
 		}
 		if err := w.take(c); err != nil {
-			return c, err
+			return err
 		}
+		off = c.end()
 	}
-	return c, nil
+	return nil
 }
 
 func (w *webpFile) take(c riffChunk) error {

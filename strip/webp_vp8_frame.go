@@ -24,9 +24,11 @@ func (d *vp8) head() {
 		}
 	}
 	r.uint(1 + 6 + 3) // the loop filter's kind, level and sharpness
-	if r.bit(128) && r.bit(128) {
-		for range 8 {
-			r.skip(6)
+	if deltas := r.bit(128); deltas {
+		if update := r.bit(128); update {
+			for range 8 {
+				r.skip(6)
+			}
 		}
 	}
 	d.many = 1 << r.uint(2)
