@@ -40,7 +40,7 @@ func (f *mp4File) drop(b mp4Box) error {
 		return nil
 	}
 	classes := Removed(0)
-	err := f.contains(b.body, min(b.len(), mp4NamesMost), 32, func(text []byte) {
+	err := f.search(b.body, min(b.len(), mp4NamesMost), 32, func(text []byte) {
 		for _, n := range mp4Names {
 			if classes&n.class == 0 && bytes.Contains(text, []byte(n.name)) {
 				classes |= n.class
@@ -66,7 +66,7 @@ func (f *mp4File) dropQuiet(b mp4Box) error {
 
 // dropPadding notes bytes that hide in what should be empty space.
 func (f *mp4File) dropPadding(b mp4Box) error {
-	return f.contains(b.body, min(b.len(), mp4NamesMost), 1, func(text []byte) {
+	return f.search(b.body, min(b.len(), mp4NamesMost), 1, func(text []byte) {
 		if len(bytes.Trim(text, "\x00")) > 0 {
 			f.removed |= RemovedHidden
 		}

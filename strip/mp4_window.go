@@ -84,15 +84,15 @@ func (w *mp4Window) copyTo(dst io.Writer, off, n int64) error {
 	return nil
 }
 
-// contains reports whether one of the needles, none longer than overlap, is in
-// the n bytes at off.
-func (w *mp4Window) contains(off, n int64, overlap int, found func(b []byte)) error {
+// search shows the n bytes at off to look, one buffer after the other; each
+// begins with the last overlap bytes of the one before.
+func (w *mp4Window) search(off, n int64, overlap int, look func(b []byte)) error {
 	for n > 0 {
 		b, err := w.at(off, int(min(n, int64(len(w.buf)))))
 		if err != nil {
 			return err
 		}
-		found(b)
+		look(b)
 		if int64(len(b)) == n {
 			return nil
 		}
