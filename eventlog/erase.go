@@ -184,7 +184,14 @@ func (s *store) round(ctx context.Context, mark *uint64, e *Erased, pause func(f
 // unsunk counts the tables above the bottom that reach back to mark, and returns those
 // at the bottom that still hold tombstones from before it.
 func (s *store) unsunk(mark uint64) (above int, stuck []pebble.SSTableInfo, err error) {
-	levels, err := s.SSTables(pebble.WithProperties())
+	var levels [][]pebble.SSTableInfo
+	err = s.fatal.guard(func() (err error) {
+		levels, err = s.SSTables(pebble.WithProperties())
+		return err
+	})
+	if errors.Is(err, ErrStopped) {
+		return 0, nil, err
+	}
 	if err != nil {
 		return 0, nil, damaged("listing tables", err)
 	}
@@ -237,7 +244,10 @@ func (s *store) nudge(stuck []pebble.SSTableInfo, mark *uint64) error {
 func (s *store) calm(ctx context.Context) error {
 	soon, cancel := context.WithTimeout(ctx, calmWait)
 	defer cancel()
-	err := poll(soon, s.fatal, func() (bool, error) { return s.Metrics().Compact.NumInProgress == 0, nil })
+	err := poll(soon, s.fatal, func() (bool, error) {
+		m, err := s.metrics()
+		return err == nil && m.Compact.NumInProgress == 0, err
+	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil
 	}
@@ -251,8 +261,13 @@ func (s *store) cleaned(ctx context.Context) error {
 	err := poll(soon, s.fatal, func() (bool, error) {
 		// Despite its name it is safe here: it waits for the clean-up jobs that are in
 		// the queue, and it is the only way to know of MANIFESTs.
-		s.TestOnlyWaitForCleaning()
-		m := s.Metrics()
+		if err := s.fatal.guard(func() error { s.TestOnlyWaitForCleaning(); return nil }); err != nil {
+			return false, err
+		}
+		m, err := s.metrics()
+		if err != nil {
+			return false, err
+		}
 		return m.Table.ObsoleteCount == 0 && m.Table.ZombieCount == 0 && m.WAL.ObsoleteFiles == 0, nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -124,7 +125,8 @@ func sabotaged(t *testing.T, s *saboteur) (ok, hit bool) {
 	select {
 	case r = <-done:
 	case <-time.After(20 * time.Second):
-		t.Error("it hangs")
+		buf := make([]byte, 1<<20)
+		t.Errorf("it hangs\n%s", buf[:runtime.Stack(buf, true)])
 		return false, true
 	}
 	s.off.Store(true)

@@ -3,7 +3,6 @@ package eventlog
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"maps"
 	"os"
@@ -134,77 +133,6 @@ func TestPurgeLaw(t *testing.T) {
 			}
 		}
 	})
-}
-
-type secretThing struct {
-	id      ID
-	receipt [32]byte
-	name    string
-}
-
-func randomThing() (s secretThing) {
-	var name [16]byte
-	rand.Read(s.id[:])
-	rand.Read(s.receipt[:])
-	rand.Read(name[:])
-	s.name = hex.EncodeToString(name[:])
-	return s
-}
-
-func (s secretThing) drafts() []Draft {
-	return []Draft{
-		{Link: s.id, Type: made, Data: madeBody{Name: s.name, Receipt: s.receipt, Deadline: 1}},
-		{Link: s.id, Type: hit, Data: empty{}}, {Link: s.id, Type: ended, Data: empty{}},
-	}
-}
-
-// plant appends doomed and kept things and returns the doomed, with needles for them
-// and for the kept.
-func plant(t testing.TB, l *Log, n int) (doomed []ID, gone, kept needles) {
-	gone, kept = needles{}, needles{}
-	var wg sync.WaitGroup
-	for i := range n {
-		s := randomThing()
-		to := gone
-		if i%6 == 0 {
-			to = kept
-		} else {
-			doomed = append(doomed, s.id)
-		}
-		to.add("id", s.id[:])
-		to.add("receipt", s.receipt[:])
-		to.add("name", []byte(s.name))
-		if wg.Go(func() { s.live(t, l, i%6 != 0) }); i%16 == 0 {
-			wg.Wait()
-		}
-	}
-	wg.Wait()
-	return doomed, gone, kept
-}
-
-// live has a thing made, hit and ended; a pass that is used up leaves traces too.
-func (s secretThing) live(t testing.TB, l *Log, usePass bool) {
-	all, pass := s.drafts(), PassKey(s.receipt)
-	err := l.Do(noon(), func(tx *Tx) ([]Draft, error) { return all[:1], tx.Set(pass, []byte(s.name)) })
-	if err != nil {
-		t.Error(err)
-	}
-	err = l.Do(noon(), func(tx *Tx) ([]Draft, error) {
-		if usePass {
-			return all[1:], tx.Delete(pass)
-		}
-		return all[1:], nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
-}
-
-func diskConfig(t testing.TB) Config {
-	cfg := toyConfig(vfs.Default)
-	cfg.Dir = t.TempDir() + "/log"
-	cfg.Memtable = 128 << 10 // so that a small test has tables in several levels
-	return cfg
 }
 
 func TestPurgeLeavesNoTrace(t *testing.T) {

@@ -123,7 +123,11 @@ type Size struct {
 func (l *Log) Size() (Size, error) {
 	var size Size
 	err := l.view(func(_ *pebble.Snapshot, t tip) error {
-		size = Size{Dead: t.dead, Disk: l.db.Metrics().DiskSpaceUsage()}
+		m, err := l.db.metrics()
+		if err != nil {
+			return err
+		}
+		size = Size{Dead: t.dead, Disk: m.DiskSpaceUsage()}
 		return nil
 	})
 	return size, err

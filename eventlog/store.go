@@ -101,6 +101,16 @@ func (s *store) close() error {
 	return s.lock.Close()
 }
 
+// metrics asks Pebble for its figures, which waits for a MANIFEST that is being
+// written: guarded, since a write that failed is never done with.
+func (s *store) metrics() (*pebble.Metrics, error) {
+	var m *pebble.Metrics
+	if err := s.fatal.guard(func() error { m = s.Metrics(); return nil }); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 func exists(fs vfs.FS, dir string) (bool, error) {
 	if _, err := fs.Stat(dir); err != nil {
 		if errors.Is(err, os.ErrNotExist) {
