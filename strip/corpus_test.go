@@ -198,10 +198,13 @@ var allowed = []string{
 	"ExifTool:", "System:", "File:FileType", "File:MIMEType", "File:ImageWidth", "File:ImageHeight", "File:ExifByteOrder",
 	"File:EncodingProcess", "File:BitsPerSample", "File:ColorComponents", "File:YCbCrSubSampling", "Composite:ImageSize",
 	"Composite:Megapixels", "JFIF:JFIFVersion", "JFIF:ResolutionUnit", "JFIF:XResolution", "JFIF:YResolution",
-	"IFD0:Orientation", "Adobe:DCTEncodeVersion", "Adobe:APP14Flags", "Adobe:ColorTransform", "ICC-header:", "ICC_Profile:", "ICC_Profile#:",
+	"IFD0:Orientation", "Adobe:DCTEncodeVersion", "Adobe:APP14Flags", "Adobe:ColorTransform", "ICC-header:",
+	"ICC_Profile:ProfileDescription", "ICC_Profile:ProfileCopyright", "ICC_Profile:MediaWhitePoint", "ICC_Profile:ChromaticAdaptation",
+	"ICC_Profile:RedMatrixColumn", "ICC_Profile:GreenMatrixColumn", "ICC_Profile:BlueMatrixColumn", "ICC_Profile:RedTRC", "ICC_Profile:GreenTRC",
+	"ICC_Profile:BlueTRC", "ICC_Profile:GrayTRC", "ICC_Profile:AToB", "ICC_Profile:DToB", "ICC_Profile:ColorPrimaries",
 	"PNG:ImageWidth", "PNG:ImageHeight", "PNG:BitDepth", "PNG:ColorType", "PNG:Compression", "PNG:Filter", "PNG:Interlace",
 	"PNG:Palette", "PNG:Transparency", "PNG:Gamma", "PNG:SRGBRendering", "PNG:WhitePoint", "PNG:RedX", "PNG:RedY", "PNG:GreenX",
-	"PNG:GreenY", "PNG:BlueX", "PNG:BlueY", "PNG-cICP:", "PNG:ProfileName", "PNG-pHYs:__none", "PNG:AnimationFrames", "PNG:AnimationPlays",
+	"PNG:GreenY", "PNG:BlueX", "PNG:BlueY", "PNG-cICP:", "PNG:ProfileName", "PNG:AnimationFrames", "PNG:AnimationPlays",
 	"GIF:GIFVersion", "GIF:ImageWidth", "GIF:ImageHeight", "GIF:HasColorMap", "GIF:ColorResolutionDepth", "GIF:BitsPerPixel",
 	"GIF:BackgroundColor", "GIF:PixelAspectRatio", "GIF:AnimationIterations", "GIF:FrameCount", "GIF:Duration", "GIF:TransparentColor",
 	"RIFF:WebP_Flags", "RIFF:ImageWidth", "RIFF:ImageHeight", "RIFF:BackgroundColor", "RIFF:AnimationLoopCount", "RIFF:FrameCount",
@@ -215,6 +218,26 @@ func leftovers(t *testing.T, files []*corpusFile) {
 	for _, f := range files {
 		if len(f.left) > 0 {
 			t.Errorf("%s: left over: %q", f.path, f.left)
+		}
+	}
+}
+
+// TestLeftoversAreFound is the other side of the check: in pictures that were
+// not stripped exiftool finds something.
+func TestLeftoversAreFound(t *testing.T) {
+	var files []*corpusFile
+	samples := dirty(t)
+	for _, name := range []string{"jpeg exif", "jpeg xmp", "png text", "gif", "webp"} {
+		kind, _ := Recognise(bytes.NewReader(samples[name].b), int64(len(samples[name].b)))
+		files = append(files, &corpusFile{path: name, kind: kind, out: samples[name].b})
+	}
+	if _, err := exec.LookPath("exiftool"); err != nil && os.Getenv("CI") != "true" {
+		t.Skip("exiftool is not installed")
+	}
+	findLeftovers(t, files)
+	for _, f := range files {
+		if len(f.left) == 0 {
+			t.Errorf("%s: nothing was found", f.path)
 		}
 	}
 }
