@@ -198,6 +198,36 @@ func TestTakenUploads(t *testing.T) {
 	}
 }
 
+// TestNothingRuns: what a browser could run as ours is refused, or comes out as
+// something that no browser runs, whatever it was called.
+func TestNothingRuns(t *testing.T) {
+	s := openSite(t)
+	for _, content := range []string{
+		"<!doctype html><script>alert(1)</script>", "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "alert(1)", "%PDF-1.4\n",
+		"<?xml version='1.0'?><?xml-stylesheet href='javascript:alert(1)'?><x/>", "GIF89a/*<svg onload=alert(1)>*/=1;", "\ufeff<html onclick='alert(1)'>",
+	} {
+		for _, name := range []string{"x.jpg", "x.html", "x.svg", "x.txt"} {
+			up, err := s.client.Upload(t.Context(), "http://drop.test/", instance.File(name, []byte(content)))
+			if err != nil || (up.Status != 201 && up.Status != 415 && up.Status != 422) {
+				t.Fatalf("%.12q as %s: %v, %d %s", content, name, err, up.Status, up.Body)
+			}
+			if up.Status != 201 {
+				continue
+			}
+			link, _ := s.shared(t, up)
+			h := s.ask(t, "POST", link).Header
+			switch kind, _, _ := strings.Cut(h.Get("Content-Type"), ";"); kind {
+			case "text/plain", "application/octet-stream":
+			default:
+				t.Errorf("%.12q as %s is served as %s", content, name, kind)
+			}
+			if h.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") {
+				t.Errorf("%.12q as %s is served without a guard: %v", content, name, h)
+			}
+		}
+	}
+}
+
 // hugePhoto is a JPEG of so many bytes and a little more, most of them comments.
 func hugePhoto(size int) []byte {
 	photo := sample.Photo(320, 240, 1)
