@@ -103,8 +103,9 @@ func (u *Upload) strip(src *vault.Stage, size int64) (strip.Report, error) {
 	return report, nil
 }
 
-// keep takes a file that strip does not: text as a note, anything else as it is
-// if the operator allows that. refused is why strip does not take it.
+// keep takes a file that strip does not: text as a note, what its sender sealed,
+// anything else as it is if the operator allows that. refused is why strip does
+// not take it.
 func (u *Upload) keep(src *vault.Stage, size int64, refused error) (strip.Report, error) {
 	var kind *strip.UnsupportedError
 	if !errors.As(refused, &kind) {
@@ -120,9 +121,20 @@ func (u *Upload) keep(src *vault.Stage, size int64, refused error) (strip.Report
 			return strip.Report{Kind: Text}, u.addNote(text)
 		}
 	}
-	if !u.links.cfg.AnyFile {
-		return strip.Report{}, refused
+	sealed, err := isSealed(src, size)
+	switch {
+	case err != nil:
+		return strip.Report{}, err
+	case sealed:
+		return u.asIs(src, size, Sealed)
+	case u.links.cfg.AnyFile:
+		return u.asIs(src, size, Any)
 	}
+	return strip.Report{}, refused
+}
+
+// asIs takes a file byte for byte.
+func (u *Upload) asIs(src *vault.Stage, size int64, kind string) (strip.Report, error) {
 	item, err := u.item()
 	if err != nil {
 		return strip.Report{}, err
@@ -133,9 +145,9 @@ func (u *Upload) keep(src *vault.Stage, size int64, refused error) (strip.Report
 	if err := item.Close(); err != nil {
 		return strip.Report{}, err
 	}
-	u.items = append(u.items, vault.Item{Kind: Any, Size: size})
+	u.items = append(u.items, vault.Item{Kind: kind, Size: size})
 	u.removed = append(u.removed, 0)
-	return strip.Report{Kind: Any}, nil
+	return strip.Report{Kind: strip.Kind(kind)}, nil
 }
 
 type counter struct {
