@@ -30,7 +30,8 @@ type world struct {
 	mu      sync.Mutex
 	fuse    int        // operations until the copy is taken; -1: none
 	cut     *vfs.MemFS // the copy
-	lossy   int        // percent of unsynced writes that a crash loses
+	lossy   int        // percent of unsynced writes that a crash keeps
+	fault   *fault     // what fails; nil: nothing
 	dice    *rand.Rand
 	crashes *atomic.Int64
 }
@@ -57,19 +58,22 @@ func syncRoot(t tester, fs vfs.FS) {
 	}
 }
 
-// disk is mem, with the fuse in front of every operation.
+// disk is mem, with the fuse and the fault in front of every operation.
 func (w *world) disk() vfs.FS {
 	mem := w.mem
-	return errorfs.Wrap(mem, errorfs.InjectorFunc(func(errorfs.Op) error {
+	return errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.fuse == 0 && w.cut == nil && w.mem == mem {
+		if w.mem != mem {
+			return nil // the disk of a process that is dead
+		}
+		if w.fuse == 0 && w.cut == nil {
 			w.cut = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: w.lossy, RNG: w.dice})
 		}
 		if w.fuse > 0 {
 			w.fuse--
 		}
-		return nil
+		return w.fault.strike(op)
 	}))
 }
 
@@ -113,15 +117,25 @@ func (w *world) crash(lossy int) {
 
 // twin is what a link must be, by what was acknowledged.
 type twin struct {
-	answer  Answer
-	policy  Policy
-	content []byte
-	ends    time.Time // zero: never
+	answer     Answer
+	policy     Policy
+	passphrase string
+	content    []byte
+	made       time.Time
+	ends       time.Time // zero: never
 
 	views     int  // acknowledged
 	maybe     int  // views that a crash interrupted: each was taken or not
 	destroyed bool // acknowledged
 	doubt     bool // a destroy was interrupted
+	lapsed    bool // its receipt has lapsed: it may be purged, and stays dead
+}
+
+// mayLapse reports whether the link can have been over for as long as a receipt
+// answers, by what was acknowledged or is in doubt.
+func (m *twin) mayLapse(now time.Time) bool {
+	over := m.dead(now) || m.doubt || (m.policy.Views > 0 && m.views+m.maybe >= m.policy.Views)
+	return over && now.Sub(m.made) >= 24*time.Hour
 }
 
 func (m *twin) dead(now time.Time) bool {
@@ -134,6 +148,13 @@ func (w *world) settle(m *twin) {
 	w.t.Helper()
 	now := w.clock.read()
 	receipt, err := w.Receipt(m.answer.Receipt.String())
+	if m.lapsed || (errors.Is(err, ErrGone) && m.mayLapse(now)) {
+		w.wantGone("the receipt of a link that is over and done", err)
+		_, err = w.Preview(m.answer.Secret.String())
+		w.wantGone("a link that is over and done", err)
+		m.lapsed = true
+		return
+	}
 	if err != nil {
 		w.t.Fatalf("an acknowledged link has lost its receipt: %v", err)
 	}
@@ -166,7 +187,7 @@ func (w *world) wantContent(m *twin) {
 	if err != nil {
 		w.t.Fatalf("lookup: %v", err)
 	}
-	payload, err := w.vault.Open(st.Payload, m.answer.Secret, "")
+	payload, err := w.vault.Open(st.Payload, m.answer.Secret, m.passphrase)
 	if err != nil {
 		w.t.Fatalf("open payload: %v", err)
 	}
@@ -218,7 +239,7 @@ func (s *machine) pick(t *rapid.T) *twin {
 	if len(s.twins) == 0 {
 		t.Skip("no links yet")
 	}
-	return rapid.SampledFrom(s.twins).Draw(t, "link")
+	return s.twins[rapid.IntRange(0, len(s.twins)-1).Draw(t, "link")]
 }
 
 func (s *machine) create(t *rapid.T) {
@@ -235,7 +256,7 @@ func (s *machine) create(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("create: %v", err)
 	}
-	s.twins = append(s.twins, &twin{answer: a, policy: policy, content: clean(t, picture(s.shade)), ends: a.Ends})
+	s.twins = append(s.twins, &twin{answer: a, policy: policy, content: clean(t, picture(s.shade)), made: s.w.clock.read(), ends: a.Ends})
 }
 
 func (s *machine) reveal(t *rapid.T) {
@@ -266,6 +287,7 @@ func (s *machine) destroy(t *rapid.T) {
 	switch {
 	case crashed:
 		m.doubt = true
+	case errors.Is(err, ErrGone) && m.mayLapse(s.w.clock.read()):
 	case err != nil:
 		t.Fatalf("destroy: %v", err)
 	default:
@@ -280,6 +302,17 @@ func (s *machine) sweep(t *rapid.T) {
 	s.w.during(s.operations(t), s.lossy(t), func() {
 		if err := errors.Join(s.w.EndDue(), s.w.ShredEnded()); err != nil {
 			t.Fatalf("sweep: %v", err)
+		}
+	})
+}
+
+func (s *machine) purge(t *rapid.T) {
+	if rapid.Bool().Draw(t, "a day later") {
+		s.w.clock.forward(26 * time.Hour)
+	}
+	s.w.during(s.operations(t), s.lossy(t), func() {
+		if _, err := s.w.Purge(context.Background()); err != nil {
+			t.Fatalf("purge: %v", err)
 		}
 	})
 }
@@ -302,6 +335,7 @@ func TestCrashes(t *testing.T) {
 				"reveal":  s.reveal,
 				"destroy": s.destroy,
 				"sweep":   s.sweep,
+				"purge":   s.purge,
 				"crash":   func(t *rapid.T) { s.w.crash(s.lossy(t)) },
 				"":        func(*rapid.T) { s.w.check(s.twins) },
 			})

@@ -32,6 +32,9 @@ type viewed struct{}
 
 type ended struct {
 	Reason Reason `cbor:"1,keyasint"`
+	// Hour is when a deadline ended it, which can be long before the sweep that
+	// records it; 0: the event's own hour.
+	Hour int64 `cbor:"2,keyasint,omitempty"`
 }
 
 type shredded struct{}

@@ -55,13 +55,25 @@ func TestBurnOpensOnce(t *testing.T) {
 }
 
 func TestRacingRevealsOfABurnLink(t *testing.T) {
-	r := newRig(t)
+	const racing = 200
+	// Everyone has opened the payload before the first one commits: without this
+	// the winner is done before most of the others look, and nothing races.
+	var opened sync.WaitGroup
+	opened.Add(racing)
+	r := newRig(t, func(c *Config) {
+		c.Step = func(step string) {
+			if step == "opened" {
+				opened.Done()
+				opened.Wait()
+			}
+		}
+	})
 	a := r.burn()
 	var mu sync.Mutex
 	won, gone := 0, 0
 	var racers sync.WaitGroup
 	gun := make(chan struct{})
-	for range 200 {
+	for range racing {
 		racers.Go(func() {
 			<-gun
 			_, err := r.reveal(a)
@@ -79,8 +91,8 @@ func TestRacingRevealsOfABurnLink(t *testing.T) {
 	}
 	close(gun)
 	racers.Wait()
-	if won != 1 || gone != 199 {
-		t.Fatalf("%d won and %d got the one answer, want 1 and 199", won, gone)
+	if won != 1 || gone != racing-1 {
+		t.Fatalf("%d won and %d got the one answer, want 1 and %d", won, gone, racing-1)
 	}
 	r.wantOrderAfterLeases()
 }
@@ -402,6 +414,29 @@ func TestReceiptLapses(t *testing.T) {
 	_, err = r.Receipt(a.Receipt.String())
 	r.wantGone("a lapsed receipt", err)
 	r.wantGone("destroy by a lapsed receipt", r.Destroy(a.Receipt.String()))
+}
+
+// TestLateSweep: a server that was off for days records when a link ended, not
+// when it noticed, so a receipt that has lapsed does not come back.
+func TestLateSweep(t *testing.T) {
+	r := newRig(t)
+	a := r.upload(Policy{Expire: time.Hour}, "", "", picture(1))
+	r.clock.forward(3 * time.Hour)
+	before, err := r.Receipt(a.Receipt.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.sweep()
+	if after, err := r.Receipt(a.Receipt.String()); err != nil || after != before {
+		t.Fatalf("the receipt was %+v and is %+v (%v)", before, after, err)
+	}
+	b := r.upload(Policy{Expire: time.Hour}, "", "", picture(2))
+	r.clock.forward(30 * time.Hour)
+	_, err = r.Receipt(b.Receipt.String())
+	r.wantGone("a lapsed receipt before the sweep", err)
+	r.sweep()
+	_, err = r.Receipt(b.Receipt.String())
+	r.wantGone("a lapsed receipt after the sweep", err)
 }
 
 func TestMalformedAndUnknownAreGone(t *testing.T) {

@@ -117,10 +117,12 @@ func endBy(id eventlog.ID, st state, now time.Time, reason Reason) []eventlog.Dr
 	if st.Reason != Live {
 		return nil
 	}
+	body := ended{Reason: reason}
 	if due := st.at(now); due != Live {
-		reason = due
+		minute, _ := st.due()
+		body = ended{Reason: due, Hour: minute / 60}
 	}
-	return []eventlog.Draft{{Link: id, Type: typeEnded, Data: ended{Reason: reason}}}
+	return []eventlog.Draft{{Link: id, Type: typeEnded, Data: body}}
 }
 
 // finish does what every end of a link does after its event: the answer that

@@ -124,6 +124,9 @@ func applyChange(tx *eventlog.Tx, e eventlog.Event) error {
 			return fmt.Errorf("event %d: %w", e.Seq, err)
 		}
 		st.Reason, st.End = body.Reason, e.Hour
+		if body.Hour != 0 {
+			st.End = body.Hour
+		}
 		tally = func(t *Totals) { t.Ended[body.Reason]++ }
 	case typeShredded:
 		st.Gone = true
