@@ -92,6 +92,12 @@ func openRig(t tester, fs vfs.FS, host seal.Key, c *clock, change ...func(*Confi
 		t.Fatalf("open log: %v", err)
 	}
 	t.Cleanup(func() { log.Close() })
+	return rigOver(t, fs, log, host, c, change...)
+}
+
+// rigOver is a rig over a log that is open already.
+func rigOver(t tester, fs vfs.FS, log *eventlog.Log, host seal.Key, c *clock, change ...func(*Config)) *rig {
+	t.Helper()
 	v, err := vault.Open(vaultConfig(fs, host))
 	if err != nil {
 		t.Fatalf("open vault: %v", err)

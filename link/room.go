@@ -13,6 +13,10 @@ type room struct {
 	reserved int64 // bytes that uploads under way may still write
 }
 
+// overhead is what a payload holds besides its items, and then some: the header
+// page, the manifest and the trailer, which a small upload consists of mostly.
+const overhead = 16 << 10
+
 // reserve takes room for an upload that announces size bytes, or nothing (0). It
 // returns what it took. The error is ErrFull when the disk would be left with
 // less than the floor.
@@ -25,13 +29,15 @@ func (l *Links) reserve(size int64) (int64, error) {
 	}
 	// The payload with its padding (Padmé adds less than an eighth), and one
 	// staged file at a time beside it.
-	need := size + size/8 + min(size, l.cfg.MaxFile)
+	need := size + size/8 + min(size, l.cfg.MaxFile) + overhead
+	l.room.mu.Lock()
+	defer l.room.mu.Unlock()
+	// Under the lock: an upload that ended after an earlier look would have given
+	// back its reservation, while the look still counted its bytes as free.
 	free, err := l.cfg.Free()
 	if err != nil {
 		return 0, fmt.Errorf("free room: %w", err)
 	}
-	l.room.mu.Lock()
-	defer l.room.mu.Unlock()
 	if free-l.room.reserved-need < l.cfg.Floor {
 		return 0, ErrFull
 	}

@@ -1,0 +1,510 @@
+package link
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"emberdrop/eventlog"
+	"emberdrop/seal"
+)
+
+// soak reports whether the long forms were asked for.
+func soak() bool { return os.Getenv("EMBERDROP_SOAK") != "" }
+
+// fault lets one operation of a disk fail, or that one and every later one.
+type fault struct {
+	cause syscall.Errno
+	stays bool // it does not go away
+	at    int  // from 0, among the operations that it can hit
+	n     int
+	hit   string // the kind of operation that failed first
+}
+
+// strike is called for each operation, under the world's lock.
+func (f *fault) strike(op errorfs.Op) error {
+	if f == nil || (f.cause == syscall.ENOSPC && !allocates(op.Kind)) {
+		return nil
+	}
+	f.n++
+	if f.n <= f.at || (f.n > f.at+1 && !f.stays) {
+		return nil
+	}
+	if f.hit == "" {
+		f.hit = fmt.Sprintf("operation %d on %q", op.Kind, op.Path)
+	}
+	return &fs.PathError{Op: "inject", Path: op.Path, Err: f.cause}
+}
+
+// allocates is what a full disk may refuse: all that makes something new or
+// longer, and overwrites too, since some file systems copy.
+func allocates(kind errorfs.OpKind) bool {
+	switch kind {
+	case errorfs.OpCreate, errorfs.OpLink, errorfs.OpMkdirAll, errorfs.OpRename, errorfs.OpReuseForWrite,
+		errorfs.OpFilePreallocate, errorfs.OpFileWrite, errorfs.OpFileWriteAt:
+		return true
+	}
+	return false
+}
+
+// scope is a tester whose cleanups run at its end and not at the test's, so that
+// thousands of worlds do not pile up.
+type scope struct {
+	tester
+	undo []func()
+}
+
+func (s *scope) Cleanup(f func()) { s.undo = append(s.undo, f) }
+
+func (s *scope) end() {
+	for _, f := range slices.Backward(s.undo) {
+		f()
+	}
+}
+
+// scene is a disk with some links on it, from which each trial begins.
+type scene struct {
+	disk   *vfs.MemFS
+	host   seal.Key
+	now    time.Time
+	burn   twin // one view, under a passphrase
+	hour   twin // ends after an hour
+	three  twin // three views
+	past   eventlog.ID
+	totals Totals
+}
+
+const opener = "open sesame"
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	scope := &scope{tester: t}
+	defer scope.end()
+	w := newWorld(scope, 1, new(atomic.Int64))
+	s := &scene{host: w.host}
+	past := w.burn()
+	_, s.past, _, _ = w.lookup(past.Secret.String())
+	w.endLease(w.mustReveal(past))
+	w.sweep()
+	w.clock.forward(26 * time.Hour)
+	make := func(shade byte, p Policy, passphrase string) twin {
+		a := w.upload(p, "caption", passphrase, picture(shade))
+		return twin{answer: a, policy: p, passphrase: passphrase, content: clean(t, picture(shade)), ends: a.Ends}
+	}
+	s.burn = make(1, Policy{Views: 1}, opener)
+	s.hour = make(2, Policy{Expire: time.Hour}, "")
+	s.three = make(3, Policy{Views: 3}, "")
+	var err error
+	if s.totals, err = w.Totals(); err != nil {
+		t.Fatal(err)
+	}
+	s.now = w.clock.read()
+	if err := w.log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.disk = w.mem
+	return s
+}
+
+// world is the scene on a disk of its own.
+func (s *scene) world(t tester, disk *vfs.MemFS) *world {
+	t.Helper()
+	w := &world{mem: disk, fuse: -1, dice: rand.New(rand.NewPCG(7, 7)), crashes: new(atomic.Int64)}
+	w.rig = openRig(t, w.disk(), s.host, &clock{now: s.now})
+	return w
+}
+
+func cloned(disk *vfs.MemFS, kept int) *vfs.MemFS {
+	return disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: rand.New(rand.NewPCG(uint64(kept), 7))})
+}
+
+// trial is one command on a scene while one operation fails.
+type trial struct {
+	*scene
+	w     *world
+	err   error // what the command said
+	made  *twin // what a create acknowledged
+	final bool  // a reveal gave out a lease
+}
+
+// stopped means that nobody knows whether it happened until the next start.
+func (tr *trial) stopped() bool { return errors.Is(tr.err, eventlog.ErrStopped) }
+
+// command is what is tried at every fault: the work, and what must hold after a
+// restart, before and after Repair. after must leave what it was given as it is.
+type command struct {
+	step   int // an ordinary run tries every so many-th operation, from a random one on
+	ready  func(w *world, tr *trial)
+	work   func(tr *trial) error
+	before func(tr *trial, w *world)
+	after  func(tr *trial, w *world)
+}
+
+// TestFaults lets each operation of each command fail, once and for good, with a
+// full disk and a broken one. Nothing hangs or panics; the answer is an error or
+// the truth: what was acknowledged is there after a power cut, whatever the disk
+// kept of what was not synced, and what was refused leaves nothing.
+func TestFaults(t *testing.T) {
+	commands := map[string]command{
+		"create":  {step: 1, work: creating(picture(9)), after: afterCreate},
+		"staged":  {step: 8, work: creating(append(picture(9), make([]byte, 1100<<10)...)), after: afterCreate},
+		"reveal":  {step: 1, work: workReveal, after: afterReveal},
+		"destroy": {step: 1, work: workDestroy, after: afterDestroy},
+		"sweep":   {step: 1, ready: readySweep, work: workSweep, before: beforeSweep, after: afterSweep},
+		"purge":   {step: 8, work: workPurge, before: beforePurge, after: afterPurge},
+	}
+	modes := []fault{
+		{cause: syscall.ENOSPC}, {cause: syscall.ENOSPC, stays: true},
+		{cause: syscall.EIO}, {cause: syscall.EIO, stays: true},
+	}
+	s := newScene(t)
+	for _, name := range slices.Sorted(maps.Keys(commands)) {
+		c := commands[name]
+		t.Run(name, func(t *testing.T) {
+			step := c.step
+			if soak() {
+				step = 1
+			}
+			for _, mode := range modes {
+				trials, failed := 0, 0
+				at := rand.IntN(step)
+				for ; ; at += step {
+					f := mode
+					f.at = at
+					hit, err := s.try(t, c, &f)
+					if !hit {
+						break // the command has no more operations than that
+					}
+					trials++
+					if err != nil {
+						failed++
+					}
+				}
+				t.Logf("%v stays=%v: %d operations, %d trials, %d errors", mode.cause, mode.stays, at, trials, failed)
+				if failed == 0 {
+					t.Errorf("no %v was reported", mode.cause)
+				}
+			}
+		})
+	}
+}
+
+// try runs one trial.
+func (s *scene) try(t *testing.T, c command, f *fault) (hit bool, err error) {
+	t.Helper()
+	what := fmt.Sprintf("%v stays=%v at %d", f.cause, f.stays, f.at)
+	scope := &scope{tester: named{t, &what}}
+	defer scope.end()
+	tr := &trial{scene: s, w: s.world(scope, cloned(s.disk, 100))}
+	if c.ready != nil {
+		c.ready(tr.w, tr)
+	}
+	tr.w.arm(f)
+	tr.err = inTime(scope, func() error { return c.work(tr) })
+	tr.w.arm(nil)
+	tr.w.mu.Lock()
+	what += fmt.Sprintf(" (%s, %v)", f.hit, tr.err)
+	tr.w.mu.Unlock()
+	if f.hit == "" && tr.err != nil {
+		scope.Fatalf("fails by itself")
+	}
+	if tr.err != nil && (strings.Contains(tr.err.Error(), "vault/") || strings.Contains(tr.err.Error(), "log/")) {
+		scope.Fatalf("the error names a file")
+	}
+	cuts := []*vfs.MemFS{cloned(tr.w.mem, 0), cloned(tr.w.mem, 100)}
+	for i, cut := range cuts {
+		w := s.world(scope, cut)
+		w.clock.now = tr.w.clock.read()
+		if c.before != nil {
+			c.before(tr, w)
+		}
+		if err := w.Repair(); err != nil {
+			scope.Fatalf("clone %d: repair: %v", i, err)
+		}
+		c.after(tr, w)
+		w.log.Close()
+	}
+	return f.hit != "", tr.err
+}
+
+// named says in every failure which fault it was.
+type named struct {
+	tester
+	what *string
+}
+
+func (n named) Fatalf(format string, args ...any) {
+	n.Helper()
+	n.tester.Fatalf("%s: %s", *n.what, fmt.Sprintf(format, args...))
+}
+
+func (w *world) arm(f *fault) {
+	w.mu.Lock()
+	w.fault = f
+	w.mu.Unlock()
+}
+
+// inTime runs a command that must not hang. A panic in it fails the test as any does.
+func inTime(t tester, work func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(time.Minute):
+		t.Fatalf("it hangs")
+		return nil
+	}
+}
+
+// wantTotals checks how much the totals moved since the scene.
+func (tr *trial) wantTotals(w *world, what string, of func(Totals) int64, least, most int64) {
+	w.t.Helper()
+	now, err := w.Totals()
+	if err != nil {
+		w.t.Fatalf("totals: %v", err)
+	}
+	if moved := of(now) - of(tr.totals); moved < least || moved > most {
+		w.t.Fatalf("%s moved by %d, want %d to %d", what, moved, least, most)
+	}
+}
+
+// rest checks the links that the command was not about, and that all agree.
+func (tr *trial) rest(w *world, links ...twin) {
+	w.t.Helper()
+	var twins []*twin
+	for _, m := range links {
+		twins = append(twins, &m)
+	}
+	w.check(twins)
+	w.wantOrder()
+}
+
+// may is 0 or 1: what could have happened when the answer was an error.
+func (tr *trial) may() (least, most int64) {
+	switch {
+	case tr.err == nil:
+		return 1, 1
+	case tr.stopped():
+		return 0, 1
+	}
+	return 0, 0
+}
+
+// creating uploads a file; one of more than 1 MiB is staged on the disk.
+func creating(file []byte) func(tr *trial) error {
+	return func(tr *trial) error {
+		a, err := tr.w.tryUpload(seal.NewToken(), Policy{Views: 2}, "caption", "", file)
+		if err == nil {
+			tr.made = &twin{answer: a, policy: Policy{Views: 2}, content: clean(tr.w.t, file)}
+		}
+		return err
+	}
+}
+
+func afterCreate(tr *trial, w *world) {
+	least, most := tr.may()
+	tr.wantTotals(w, "created links", func(t Totals) int64 { return t.Created }, least, most)
+	links := []twin{tr.burn, tr.hour, tr.three}
+	if tr.made != nil {
+		links = append(links, *tr.made)
+	}
+	tr.rest(w, links...)
+	now, _ := w.Totals()
+	w.wantFiles(3 + int(now.Created-tr.totals.Created))
+}
+
+// take reveals the burn link and reads it.
+func (tr *trial) take(w *world) (served bool, err error) {
+	lease, err := w.Reveal(context.Background(), tr.burn.answer.Secret.String(), "", opener)
+	if err != nil {
+		return false, err
+	}
+	body, _, err := lease.Open(1)
+	if err != nil {
+		return true, err
+	}
+	defer body.Close()
+	var got bytes.Buffer
+	_, err = got.ReadFrom(body)
+	if !bytes.HasPrefix(tr.burn.content, got.Bytes()) || (err == nil && got.Len() != len(tr.burn.content)) {
+		return true, errWrongBytes
+	}
+	return true, err
+}
+
+var errWrongBytes = errors.New("wrong bytes were served")
+
+func workReveal(tr *trial) (err error) {
+	tr.final, err = tr.take(tr.w)
+	return err
+}
+
+func afterReveal(tr *trial, w *world) {
+	if errors.Is(tr.err, errWrongBytes) {
+		w.t.Fatalf("%v", tr.err)
+	}
+	if errors.Is(tr.err, ErrPassphrase) {
+		w.t.Fatalf("a disk's failure is called a wrong passphrase")
+	}
+	receipt, err := w.Receipt(tr.burn.answer.Receipt.String())
+	if err != nil {
+		w.t.Fatalf("receipt: %v", err)
+	}
+	burned := receipt.Reason == "viewed"
+	if tr.final && !burned {
+		w.t.Fatalf("it was served and is not burned: %+v", receipt)
+	}
+	if errors.Is(tr.err, ErrGone) && !burned {
+		w.t.Fatalf("a live link was called gone")
+	}
+	served, err := tr.take(w)
+	switch {
+	case served && tr.final:
+		w.t.Fatalf("it was served twice")
+	case burned && !errors.Is(err, ErrGone):
+		w.t.Fatalf("a burned link gives %v", err)
+	case !burned && err != nil:
+		w.t.Fatalf("a link that was not burned gives %v", err)
+	}
+	w.endLeases(tr.id(w, tr.burn))
+	w.sweep()
+	tr.rest(w, tr.hour, tr.three)
+	w.wantFiles(2)
+}
+
+func (tr *trial) id(w *world, m twin) eventlog.ID {
+	return eventlog.ID(seal.LinkID(m.answer.Secret, w.host))
+}
+
+func workDestroy(tr *trial) error { return tr.w.Destroy(tr.three.answer.Receipt.String()) }
+
+func afterDestroy(tr *trial, w *world) {
+	if errors.Is(tr.err, ErrGone) {
+		w.t.Fatalf("a live link's receipt was called gone")
+	}
+	least, most := tr.may()
+	tr.wantTotals(w, "destroyed links", func(t Totals) int64 { return t.Ended[Uploader] }, least, most)
+	m := tr.three
+	m.destroyed, m.doubt = tr.err == nil, tr.err != nil
+	tr.rest(w, tr.burn, tr.hour, m)
+	if tr.err == nil {
+		w.wantFiles(2)
+	}
+}
+
+// readySweep makes work: a burned link, and one whose time has come.
+func readySweep(w *world, tr *trial) {
+	if _, err := tr.take(w); err != nil {
+		w.t.Fatalf("reveal: %v", err)
+	}
+	w.endLeases(tr.id(w, tr.burn))
+	w.clock.forward(2 * time.Hour)
+}
+
+func workSweep(tr *trial) error { return errors.Join(tr.w.EndDue(), tr.w.ShredEnded()) }
+
+func beforeSweep(tr *trial, w *world) {
+	if tr.err == nil {
+		w.wantFiles(1)
+		w.wantOrder()
+	}
+}
+
+func afterSweep(tr *trial, w *world) {
+	hour := tr.hour
+	tr.rest(w, hour, tr.three) // dead by its deadline, swept or not
+	w.sweep()
+	w.wantFiles(1)
+	tr.wantTotals(w, "shredded", func(t Totals) int64 { return t.Shredded }, 2, 2)
+	tr.rest(w, hour, tr.three)
+}
+
+func workPurge(tr *trial) error {
+	_, err := tr.w.Purge(context.Background())
+	return err
+}
+
+func beforePurge(tr *trial, w *world) {
+	if tr.err == nil {
+		tr.wantPurged(w)
+	}
+}
+
+func afterPurge(tr *trial, w *world) {
+	same := func(when string) {
+		now, err := w.Totals()
+		if err != nil || fmt.Sprint(now) != fmt.Sprint(tr.totals) {
+			w.t.Fatalf("%s the totals are %v, want %v (%v)", when, now, tr.totals, err)
+		}
+	}
+	same("after the fault")
+	tr.rest(w, tr.burn, tr.hour, tr.three)
+	if _, err := w.Purge(context.Background()); err != nil {
+		w.t.Fatalf("purge after a restart: %v", err)
+	}
+	same("after another purge")
+	tr.wantPurged(w)
+	tr.rest(w, tr.burn, tr.hour, tr.three)
+}
+
+// wantPurged checks that neither the log nor a file knows the purged link.
+func (tr *trial) wantPurged(w *world) {
+	w.t.Helper()
+	err := w.log.Events(func(e eventlog.Event) error {
+		if e.Link == tr.past {
+			return errors.New("its events are there")
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatalf("a purged link: %v", err)
+	}
+	names, err := w.mem.List("log")
+	if err != nil {
+		w.t.Fatalf("list: %v", err)
+	}
+	for _, name := range names {
+		// Tables leave out what a key has in common with the one before it: the middle is enough.
+		if bytes.Contains(contents(w.t, w.mem, "log/"+name), tr.past[4:12]) {
+			w.t.Fatalf("a purged link is in a file of kind %s", name[max(0, strings.LastIndex(name, ".")):])
+		}
+	}
+}
+
+// contents is a file's bytes; none when it has been unlinked meanwhile.
+func contents(t tester, disk vfs.FS, name string) []byte {
+	t.Helper()
+	f, err := disk.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		t.Fatalf("open %s: %v", name, err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		t.Fatalf("stat %s: %v", name, err)
+	}
+	out := make([]byte, st.Size())
+	if n, _ := f.ReadAt(out, 0); n != len(out) {
+		t.Fatalf("%d of %d bytes", n, len(out))
+	}
+	return out
+}
