@@ -53,11 +53,13 @@ func (f folder) create(address onion.Key) error {
 		return err
 	}
 	host := seal.NewKey()
+	// Outside files first: if one of them exists already, nothing has been made yet
+	// that a second try would trip over.
 	if err := writeNew(f.host, host[:]); err != nil {
 		return err
 	}
 	if err := onion.SaveKey(f.onion, address); err != nil {
-		return err
+		return errors.Join(err, os.Remove(f.host))
 	}
 	if err := vault.Init(f.vault(host)); err != nil {
 		return err
@@ -122,13 +124,28 @@ func (f folder) open(events *slog.Logger, fatal func(error)) (*opened, error) {
 func (f folder) openWith(host seal.Key, events *slog.Logger, fatal func(error)) (*opened, error) {
 	log, err := eventlog.Open(f.log(events, fatal))
 	if err != nil {
-		return nil, err
+		return nil, f.advise(err)
 	}
 	v, err := vault.Open(f.vault(host))
 	if err != nil {
-		return nil, errors.Join(err, log.Close())
+		return nil, f.advise(errors.Join(err, log.Close()))
 	}
 	return &opened{log: log, vault: v, host: host}, nil
+}
+
+// advise adds what an operator can do about a store that does not open.
+func (f folder) advise(err error) error {
+	switch {
+	case errors.Is(err, eventlog.ErrLocked):
+		return hint{err, "a server is running on this data folder; stop it first"}
+	case errors.Is(err, eventlog.ErrMissing), errors.Is(err, vault.ErrMissing):
+		return hint{err, "this is not a whole data folder; `emberdrop init --data DIR` makes a new one"}
+	case errors.Is(err, eventlog.ErrDamaged):
+		return hint{err, "if only projections are damaged, `emberdrop rebuild --data " + f.path + "` mends them"}
+	case errors.Is(err, eventlog.ErrUnknownType):
+		return hint{err, "this data folder was written by a newer emberdrop"}
+	}
+	return err
 }
 
 // writeNew writes a secret file that must not exist yet, and syncs it.

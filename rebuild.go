@@ -22,7 +22,7 @@ func rebuildCommand() *cobra.Command {
 		}
 		report, err := eventlog.Rebuild(f.log(nil, nil))
 		if err != nil {
-			return err
+			return f.advise(err)
 		}
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), "rebuilt:", report)
 		return err

@@ -129,6 +129,16 @@ func (s *Instance) Log() string {
 // PID is the server's process.
 func (s *Instance) PID() int { return s.cmd.Process.Pid }
 
+// Ended reports whether the server has ended.
+func (s *Instance) Ended() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Kill ends the server as a power cut would, and waits.
 func (s *Instance) Kill() {
 	s.cmd.Process.Kill()
