@@ -98,21 +98,34 @@ func (w *world) tell(n int) {
 // picture is a photo with metadata that only it has. A large one is more than is
 // staged in RAM.
 func (w *world) picture(n int, large bool) []byte {
-	photo := sample.Photo(48, 48, rand.Uint64())
-	if large {
-		img := image.NewGray(image.Rect(0, 0, 1600, 1200+n%100))
-		for at := range img.Pix {
-			img.Pix[at] = byte(rand.Uint32())
-		}
-		var out bytes.Buffer
-		jpeg.Encode(&out, img, nil)
-		photo = append(photo[:0], out.Bytes()...)
-		comment := "a comment nobody should read"
-		photo = append(append([]byte{0xff, 0xd8, 0xff, 0xfe, 0, byte(len(comment) + 2)}, comment...), photo[2:]...)
-	}
-	comment := []byte(letters(28))
+	comment := []byte(letters(len(plainComment)))
 	w.remember("metadata", n, comment)
-	return bytes.ReplaceAll(photo, []byte("a comment nobody should read"), comment)
+	if large {
+		return noise(1200+n%100, comment)
+	}
+	return photo(48, comment)
+}
+
+// plainComment is what sample photos say.
+const plainComment = "a comment nobody should read"
+
+// photo is a sample photo with a comment of its own, as long as theirs.
+func photo(size int, comment []byte) []byte {
+	return bytes.ReplaceAll(sample.Photo(size, size, rand.Uint64()), []byte(plainComment), comment)
+}
+
+// noise is a photo of some megabytes, made faster than one of something.
+func noise(height int, comment []byte) []byte {
+	img := image.NewGray(image.Rect(0, 0, 1600, height))
+	for at := range img.Pix {
+		img.Pix[at] = byte(rand.Uint32())
+	}
+	var plain bytes.Buffer
+	if err := jpeg.Encode(&plain, img, nil); err != nil {
+		panic(err) // into memory, of a valid picture: cannot happen
+	}
+	out := append([]byte{0xff, 0xd8, 0xff, 0xfe, 0, byte(len(comment) + 2)}, comment...)
+	return append(out, plain.Bytes()[2:]...)
 }
 
 // letters are random, so that no compressor hides them and nothing else has them.
