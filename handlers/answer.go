@@ -17,14 +17,17 @@ type visit struct {
 	r     *http.Request
 	words views.Words
 	html  bool // else plain text
+	frame bool // what a person sees of it is inside the upload page's frame
 }
 
 func (s *site) visit(w http.ResponseWriter, r *http.Request) *visit {
+	html := wantsHTML(r.Header.Values("Accept"))
 	return &visit{
 		w:     w,
 		r:     r,
 		words: s.words.Pick(asked(r), r.Header.Get("Accept-Language")),
-		html:  wantsHTML(r.Header.Values("Accept")),
+		html:  html,
+		frame: html && framed(r),
 	}
 }
 
@@ -58,11 +61,21 @@ func wantsHTML(accept []string) bool {
 	return false
 }
 
-// What a page may load and do. Only the page with the QR code may show data: pictures.
+// What a page may load and do, and who may frame it. Only the page with the QR
+// code may show data: pictures; only the two documents in the upload page's
+// frames may be framed, by our own pages.
 const (
-	policyPage  = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-	policyQR    = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-	policyBytes = "default-src 'none'; sandbox; frame-ancestors 'none'"
+	policyBase = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
+	unframed   = "frame-ancestors 'none'"
+	ownFrames  = "frame-ancestors 'self'"
+
+	policyPage    = policyBase + "img-src 'self'; " + unframed
+	policyUpload  = policyBase + "img-src 'self'; frame-src 'self'; " + unframed
+	policyView    = policyBase + "img-src 'self'; media-src 'self'; " + unframed
+	policyQR      = policyBase + "img-src 'self' data:; " + unframed
+	policyQRFrame = policyBase + "img-src 'self' data:; " + ownFrames
+	policyFrame   = policyBase + "img-src 'self'; " + ownFrames
+	policyBytes   = "default-src 'none'; sandbox; " + unframed
 )
 
 // guard sets the headers that every answer has, media included.
@@ -70,6 +83,9 @@ func guard(h http.Header, policy string) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
+	if strings.HasSuffix(policy, ownFrames) {
+		h.Set("X-Frame-Options", "SAMEORIGIN")
+	}
 	// same-origin, not no-referrer: with the latter Chromium sends "Origin: null"
 	// with our own forms, and they would look like another site's.
 	h.Set("Referrer-Policy", "same-origin")
@@ -125,6 +141,7 @@ func (v *visit) see(to string) error {
 // so that it is the same bytes each time and cannot fail.
 type canned struct {
 	status int
+	policy string
 	html   map[tongue][]byte
 	text   map[tongue][]byte
 }
@@ -136,8 +153,8 @@ type tongue struct {
 	chosen bool
 }
 
-func can(words *views.Catalogue, status int, make func(views.Words) (page templ.Component, text string)) (canned, error) {
-	c := canned{status: status, html: map[tongue][]byte{}, text: map[tongue][]byte{}}
+func can(words *views.Catalogue, status int, policy string, make func(views.Words) (page templ.Component, text string)) (canned, error) {
+	c := canned{status: status, policy: policy, html: map[tongue][]byte{}, text: map[tongue][]byte{}}
 	for _, guessed := range words.All() {
 		for _, w := range []views.Words{guessed, words.Pick(guessed.Lang(), "")} {
 			key := tongue{w.Lang(), w.Chosen()}
@@ -156,7 +173,7 @@ func can(words *views.Catalogue, status int, make func(views.Words) (page templ.
 func (c canned) answer(v *visit) {
 	key := tongue{v.words.Lang(), v.words.Chosen()}
 	if v.html {
-		v.send(c.status, policyPage, typeHTML, c.html[key])
+		v.send(c.status, c.policy, typeHTML, c.html[key])
 	} else {
 		v.send(c.status, policyBytes, typeText, c.text[key])
 	}

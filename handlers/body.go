@@ -17,10 +17,11 @@ type body struct {
 	max   int64 // bytes that may still come
 	err   error
 	begun bool
+	meter *meter // counts what arrives
 }
 
 func newBody(w http.ResponseWriter, r *http.Request, stall time.Duration, max int64) *body {
-	b := &body{src: r.Body, ctl: http.NewResponseController(w), stall: stall, max: max}
+	b := &body{src: r.Body, ctl: http.NewResponseController(w), stall: stall, max: max, meter: &meter{total: r.ContentLength}}
 	r.Body = b
 	return b
 }
@@ -41,6 +42,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.begun = true
 	n, err := b.src.Read(p)
 	b.max -= int64(n)
+	b.meter.got.Add(int64(n))
 	if err != nil {
 		b.err = err
 		// From here on net/http listens for the visitor leaving; a deadline

@@ -19,6 +19,8 @@ import (
 
 // form is what an upload asks for besides its files.
 type form struct {
+	upload     *link.Upload // takes files and notes as they arrive
+	items      int          // that it took
 	policy     link.Policy
 	burn       bool
 	caption    string
@@ -73,6 +75,20 @@ var fields = map[string]field{
 		f.policy.Idle = d
 		return nil
 	}},
+	// Browsers send line ends as two bytes, which a note of the greatest length must survive.
+	"note": {2 * link.MaxNote, link.ErrNote, func(f *form, v string) error {
+		if v == "" {
+			return nil
+		}
+		f.items++
+		return f.upload.AddNote(strings.ReplaceAll(v, "\r\n", "\n"))
+	}},
+	"pass": {64, link.ErrPass, func(f *form, v string) error {
+		if v == "" {
+			return nil
+		}
+		return f.upload.Pass(v)
+	}},
 	"caption": {8 * link.MaxCaption, link.ErrCaption, func(f *form, v string) error {
 		if !utf8.ValidString(v) {
 			return errText
@@ -93,7 +109,9 @@ var fields = map[string]field{
 }
 
 // newForm holds what an upload gets that asks for nothing.
-func newForm() *form { return &form{policy: link.Policy{Expire: 24 * time.Hour}} }
+func newForm(up *link.Upload) *form {
+	return &form{upload: up, policy: link.Policy{Expire: 24 * time.Hour}}
+}
 
 // finish checks what only all fields together can tell.
 func (f *form) finish() error {
@@ -121,14 +139,14 @@ func oneLine(s string) string {
 // field once, and the empty file parts of a form with several file inputs.
 const spareParts = 32
 
-// readUpload reads a multipart body as it arrives and hands each file to add.
-// It never holds more than one field in memory and writes nothing anywhere.
-func readUpload(r *http.Request, maxItems int, add func(io.Reader) error) (*form, error) {
+// readUpload reads a multipart body as it arrives and hands files and notes to
+// up. It never holds more than one field in memory and writes nothing anywhere.
+func readUpload(r *http.Request, maxItems int, up *link.Upload) (*form, error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return nil, errMalformed
 	}
-	f, seen, files := newForm(), map[string]bool{}, 0
+	f, seen := newForm(up), map[string]bool{}
 	for n := 0; ; n++ {
 		// Raw: a part's own transfer encoding is content to us, never undone.
 		part, err := parts.NextRawPart()
@@ -143,12 +161,8 @@ func readUpload(r *http.Request, maxItems int, add func(io.Reader) error) (*form
 		}
 		name := part.FormName()
 		if name == "file" {
-			sent, err := readFile(part, add)
-			if err != nil {
+			if err := f.readFile(part); err != nil {
 				return nil, err
-			}
-			if sent {
-				files++
 			}
 			continue
 		}
@@ -165,20 +179,22 @@ func readUpload(r *http.Request, maxItems int, add func(io.Reader) error) (*form
 			return nil, err
 		}
 	}
-	if files == 0 {
+	if f.items == 0 {
 		return nil, errNoFile
 	}
 	return f, f.finish()
 }
 
-// readFile hands over a file, unless it is what a browser sends when none was
+// readFile takes a file, unless it is what a browser sends when none was
 // chosen: an empty part without a file name.
-func readFile(part *multipart.Part, add func(io.Reader) error) (sent bool, err error) {
+func (f *form) readFile(part *multipart.Part) error {
 	body := bufio.NewReader(part)
 	if _, err := body.Peek(1); err == io.EOF && part.FileName() == "" {
-		return false, nil
+		return nil
 	}
-	return true, add(body)
+	f.items++
+	_, err := f.upload.Add(body)
+	return err
 }
 
 func readField(part io.Reader, f field) (string, error) {

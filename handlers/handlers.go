@@ -1,8 +1,10 @@
 // Package handlers turns HTTP requests into commands to link and answers into
 // pages or plain text. It holds the list of addresses, the order of what
 // happens to every request, the reading of forms, and the table from errors to
-// statuses. It must not decide what happens to a link, keep anything between
-// two requests, write to the disk, or put anything of a visitor into a log line.
+// statuses. Between two requests it keeps one thing: how far the uploads under
+// way have come, by the hash of their ids, in RAM, until ten minutes after their
+// end. It must not decide what happens to a link, keep anything else, write to
+// the disk, or put anything of a visitor into a log line.
 package handlers
 
 import (
@@ -24,6 +26,13 @@ type Limits struct {
 	MaxFile   int64 // bytes of one file; 0 means 50 MiB
 	MaxUpload int64 // bytes of one upload's files together; 0 means 200 MiB
 	MaxItems  int   // files in one link; 0 means 50
+
+	// MaxPassFile is bytes of one file of an upload with a pass; 0 means that no
+	// passes are given out, and the page does not ask for one.
+	MaxPassFile int64
+
+	// AnyFile: files of other kinds are taken too, as they are.
+	AnyFile bool
 }
 
 // Config is what the handlers stand on.
@@ -39,6 +48,10 @@ type Config struct {
 
 	Limits Limits
 
+	// ReceiptTTL is how long a receipt answers after its link's end; 0 means 24
+	// hours. It must be the one that link was given.
+	ReceiptTTL time.Duration
+
 	// Now is the clock for words like "tomorrow"; nil means time.Now. It decides nothing.
 	Now func() time.Time
 
@@ -47,18 +60,23 @@ type Config struct {
 	Stall time.Duration
 }
 
-// site answers every request. Nothing in it changes after New.
+// site answers every request. Nothing in it changes after New, but for the
+// counts in meters.
 type site struct {
 	Config
 	words  *views.Catalogue
 	gone   canned // the one answer of everything that is not there
 	broken canned // when a page cannot be made, making one is no help
+	framed canned // the same inside the upload page's frame
+	zip    func(http.Handler) http.HandlerFunc
+	meters *meters
 }
 
 // Service is the handler of the whole service.
 type Service struct {
 	http.Handler
-	log *slog.Logger
+	log    *slog.Logger
+	meters *meters
 }
 
 // New makes the handler of the whole service.
@@ -78,6 +96,9 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Stall == 0 {
 		cfg.Stall = time.Minute
 	}
+	if cfg.ReceiptTTL == 0 {
+		cfg.ReceiptTTL = 24 * time.Hour
+	}
 	if cfg.Limits.MaxFile == 0 {
 		cfg.Limits.MaxFile = 50 << 20
 	}
@@ -91,14 +112,20 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)
 	}
-	s := &site{Config: cfg, words: words}
-	if s.gone, err = can(words, http.StatusNotFound, gonePage); err != nil {
+	s := &site{Config: cfg, words: words, meters: newMeters()}
+	if s.gone, err = can(words, http.StatusNotFound, policyPage, gonePage); err != nil {
 		return nil, fmt.Errorf("handlers: the page for what is gone: %w", err)
 	}
-	if s.broken, err = can(words, http.StatusInternalServerError, brokenPage); err != nil {
+	if s.broken, err = can(words, http.StatusInternalServerError, policyPage, brokenPage); err != nil {
 		return nil, fmt.Errorf("handlers: the page for failures: %w", err)
 	}
-	return &Service{s.chain(s.mux()), cfg.Log}, nil
+	if s.framed, err = can(words, http.StatusInternalServerError, policyFrame, brokenFrame); err != nil {
+		return nil, fmt.Errorf("handlers: the frame for failures: %w", err)
+	}
+	if s.zip, err = zipper(); err != nil {
+		return nil, fmt.Errorf("handlers: %w", err)
+	}
+	return &Service{s.chain(s.mux()), cfg.Log, s.meters}, nil
 }
 
 // chain is what happens to every request, in this order.
@@ -124,6 +151,9 @@ func (s *site) routes() map[string]action {
 		"POST /{$}":     s.upload,
 		"POST /up/{id}": s.upload,
 		"GET /up/{id}":  s.uploadAgain,
+
+		"GET /up/{id}/{n}":   s.peek,
+		"GET /progress/{id}": s.progress,
 
 		"GET /s/{secret}":  s.preview,
 		"POST /s/{secret}": s.reveal,
@@ -190,7 +220,7 @@ func (s *site) recovered(next http.Handler) http.Handler {
 			}
 			clear(w.Header())
 			w.Header()["Date"] = nil
-			s.broken.answer(s.visit(w, r))
+			s.fail(s.visit(w, r))
 		}()
 		next.ServeHTTP(seen, r)
 	})

@@ -3,6 +3,7 @@ package handlers
 import (
 	"encoding/base64"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,9 @@ import (
 
 func sharePath(secret string) string            { return "/s/" + secret }
 func leasePath(lease string) string             { return "/v/" + lease }
-func itemPath(lease string, n int) string       { return leasePath(lease) + "/" + strconv.Itoa(n) }
+func itemPath(lease string, n int) string       { return under(leasePath(lease), n) }
+func under(path string, n int) string           { return path + "/" + strconv.Itoa(n) }
+func answerPath(id string) string               { return "/up/" + id }
 func receiptPath(token string) string           { return "/r/" + token }
 func linkURL(o string, a link.Answer) string    { return o + sharePath(a.Secret.String()) }
 func receiptURL(o string, a link.Answer) string { return o + receiptPath(a.Receipt.String()) }
@@ -43,6 +46,7 @@ var medias = map[string]media{
 	"image/gif":  {"image/gif", "GIF", views.Picture, "photo", "gif", true},
 	"image/webp": {"image/webp", "WebP", views.Picture, "photo", "webp", true},
 	"video/mp4":  {"video/mp4", "MP4", views.Video, "video", "mp4", true},
+	link.Text:    {typeText, "", views.Note, "note", "txt", true},
 }
 
 // mediaOf never passes a media type through that is not on the list: a browser
@@ -57,38 +61,84 @@ func mediaOf(kind string) media {
 // label is the file name of a download: nothing of the uploader's is left in it.
 func (m media) label(n int) string { return fmt.Sprintf("%s-%d.%s", m.stem, n, m.ext) }
 
-// items describes items for a page; lease is empty where they cannot be fetched.
-func items(list []link.Item, lease string) []views.Item {
+// How many bytes of pictures a page loads by itself; the others come when they
+// are asked for. Tor Browser's Safest level knows no lazy loading.
+const (
+	maxView = 64 << 20 // the view page, which is opened to see them
+	maxLook = 8 << 20  // the page of the answer, whose reader has the originals
+)
+
+// items describes items for a page; path is empty where they cannot be fetched,
+// most is how many bytes of pictures the page may load by itself.
+func items(list []link.Item, path string, most int64) []views.Item {
 	out := make([]views.Item, len(list))
 	for i, it := range list {
 		m := mediaOf(it.Kind)
 		out[i] = views.Item{Kind: m.what, Type: m.name, Size: it.Size, Label: m.label(i + 1)}
-		if lease != "" {
-			out[i].Path = itemPath(lease, i+1)
+		if path == "" {
+			continue
+		}
+		out[i].Path = under(path, i+1)
+		if m.what == views.Picture {
+			most -= it.Size
+			out[i].Heavy = most < 0
 		}
 	}
 	return out
 }
 
-func uploadPage(id string, l Limits) views.Upload {
-	return views.Upload{Action: "/up/" + id, MaxFile: l.MaxFile, MaxUpload: l.MaxUpload, MaxItems: l.MaxItems}
+// maxTold is how many bytes of notes one page holds; longer ones are read by
+// themselves.
+const maxTold = 128 << 10
+
+// tell puts the text of notes into a page's items, as far as there is room. A
+// note that cannot be read is left to its own address, which says why.
+func tell(list []views.Item, open func(n int) (io.ReadCloser, error)) {
+	room := int64(maxTold)
+	for i := range list {
+		if list[i].Kind != views.Note || list[i].Size > room {
+			continue
+		}
+		r, err := open(i + 1)
+		if err != nil {
+			continue
+		}
+		text, err := io.ReadAll(r)
+		r.Close()
+		if err == nil {
+			list[i].Text = string(text)
+			room -= list[i].Size
+		}
+	}
 }
 
-func readyPage(origin string, a link.Answer, repeat bool, now time.Time) (views.Ready, error) {
+func uploadPage(id string, l Limits) views.Upload {
+	return views.Upload{
+		Action: answerPath(id), Progress: "/progress/" + id,
+		MaxFile: l.MaxFile, MaxPassFile: l.MaxPassFile, MaxUpload: l.MaxUpload, MaxItems: l.MaxItems, AnyFile: l.AnyFile,
+	}
+}
+
+func readyPage(origin, id string, a link.Answer, repeat bool, now time.Time) (views.Ready, error) {
 	code, err := qr.Encode(linkURL(origin, a), qr.M)
 	if err != nil {
 		return views.Ready{}, fmt.Errorf("draw the code: %w", err)
 	}
 	code.Scale = 4
-	return views.Ready{
+	page := views.Ready{
 		Repeat:  repeat,
+		ID:      a.ID,
 		Link:    linkURL(origin, a),
 		Receipt: receiptURL(origin, a),
 		QR:      "data:image/png;base64," + base64.StdEncoding.EncodeToString(code.PNG()),
-		Items:   items(a.Items, ""),
+		Items:   items(a.Items, "", 0),
 		Removed: removed(a.Removed),
 		Terms:   views.Terms{Now: now, Ends: a.Ends, Views: a.Views, Idle: a.Idle},
-	}, nil
+	}
+	if id != "" {
+		page.Address = answerPath(id)
+	}
+	return page, nil
 }
 
 // removed names every class that was taken out of any of the files.
@@ -115,7 +165,7 @@ func closedPage(secret, reveal string, p link.Preview, wrong bool, now time.Time
 		Terms:  views.Terms{Now: now, Ends: p.Ends, Views: p.ViewsLeft, Idle: p.Idle},
 	}
 	if !p.Locked {
-		page.Caption, page.Items = p.Caption, items(p.Items, "")
+		page.Caption, page.Items = p.Caption, items(p.Items, "", 0)
 	}
 	return page
 }
@@ -123,20 +173,21 @@ func closedPage(secret, reveal string, p link.Preview, wrong bool, now time.Time
 func openPage(lease, caption string, list []link.Item, final bool, until, now time.Time) views.Open {
 	return views.Open{
 		Caption: caption,
-		Items:   items(list, lease),
+		Items:   items(list, leasePath(lease), maxView),
 		Final:   final,
 		Done:    leasePath(lease) + "/done",
 		Terms:   views.Terms{Now: now, Ends: until},
 	}
 }
 
-func receiptPage(token string, r link.Receipt, now time.Time) views.Receipt {
+func receiptPage(token string, r link.Receipt, keeps time.Duration, now time.Time) views.Receipt {
 	return views.Receipt{
 		State:  views.State(r.State),
 		Reason: views.Reason(r.Reason),
 		Views:  r.Views,
 		At:     r.At,
 		Lapses: r.Lapses,
+		Keeps:  keeps,
 		Terms:  views.Terms{Now: now, Ends: r.Ends, Views: r.ViewsLeft, Idle: r.Idle},
 		Action: receiptPath(token) + "/destroy",
 	}

@@ -55,8 +55,8 @@ func TestPageBuilders(t *testing.T) {
 	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	two := []link.Item{{Kind: "image/jpeg", Size: 10}, {Kind: "text/html", Size: 20}}
 
-	if got := items(two, "L"); !reflect.DeepEqual(got, []views.Item{
-		{Kind: views.Picture, Type: "JPEG", Size: 10, Path: "/v/L/1", Label: "photo-1.jpg"},
+	if got := items(two, "/v/L", 9); !reflect.DeepEqual(got, []views.Item{
+		{Kind: views.Picture, Type: "JPEG", Size: 10, Path: "/v/L/1", Label: "photo-1.jpg", Heavy: true},
 		{Kind: views.File, Size: 20, Path: "/v/L/2", Label: "file-2.bin"},
 	}) {
 		t.Errorf("items: %+v", got)
@@ -78,18 +78,21 @@ func TestPageBuilders(t *testing.T) {
 		Secret: seal.NewToken(), Receipt: seal.NewToken(), Items: two, Ends: now, Views: 1,
 		Removed: []strip.Removed{strip.RemovedLocation | strip.RemovedOther, strip.RemovedTime},
 	}
-	ready, err := readyPage(origin, answer, false, now)
+	ready, err := readyPage(origin, "U", answer, false, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"removed.location", "removed.time", "removed.other"}; !reflect.DeepEqual(ready.Removed, want) {
 		t.Errorf("removed: %v", ready.Removed)
 	}
+	if ready.Address != "/up/U" || ready.Items[0].Path != "" {
+		t.Errorf("ready: %+v", ready)
+	}
 	if ready.Link != origin+"/s/"+answer.Secret.String() || ready.Receipt != origin+"/r/"+answer.Receipt.String() || !strings.HasPrefix(ready.QR, "data:image/png;base64,iVBOR") {
 		t.Errorf("ready: %+v", ready)
 	}
-	got := receiptPage("T", link.Receipt{State: "destroyed", Reason: "viewed", Views: 3, At: now, Lapses: now}, now)
-	if got.State != views.Destroyed || got.Reason != views.Viewed || got.Views != 3 || got.Action != "/r/T/destroy" || got.At != now || got.Lapses != now {
+	got := receiptPage("T", link.Receipt{State: "destroyed", Reason: "viewed", Views: 3, At: now, Lapses: now}, time.Hour, now)
+	if got.State != views.Destroyed || got.Reason != views.Viewed || got.Views != 3 || got.Action != "/r/T/destroy" || got.At != now || got.Lapses != now || got.Keeps != time.Hour {
 		t.Errorf("receipt: %+v", got)
 	}
 }

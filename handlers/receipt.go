@@ -10,7 +10,7 @@ func (s *site) receipt(v *visit) error {
 		return err
 	}
 	if v.html {
-		return v.page(http.StatusOK, policyPage, receiptPage(token, r, s.Now()).Page(v.words))
+		return v.page(http.StatusOK, policyPage, receiptPage(token, r, s.ReceiptTTL, s.Now()).Page(v.words))
 	}
 	return v.text(http.StatusOK, receiptLines(r)...)
 }

@@ -49,6 +49,8 @@ var refusals = []struct {
 	{link.ErrTooMany, http.StatusRequestEntityTooLarge, "too_many"},
 	{link.ErrEmpty, http.StatusUnprocessableEntity, "empty_file"},
 	{strip.ErrDamaged, http.StatusUnprocessableEntity, "damaged"},
+	{link.ErrNote, http.StatusUnprocessableEntity, "note"},
+	{link.ErrPass, http.StatusUnprocessableEntity, "pass"},
 	{link.ErrCaption, http.StatusUnprocessableEntity, "caption"},
 	{errExpire, http.StatusUnprocessableEntity, "expire"},
 	{errBurn, http.StatusUnprocessableEntity, "burn"},
@@ -58,6 +60,7 @@ var refusals = []struct {
 	{link.ErrPolicy, http.StatusUnprocessableEntity, "contradiction"},
 	{errText, http.StatusUnprocessableEntity, "text"},
 	{errPassphraseLong, http.StatusUnprocessableEntity, "passphrase_long"},
+	{link.ErrTooFast, http.StatusTooManyRequests, "too_fast"},
 	{link.ErrBusy, http.StatusServiceUnavailable, "busy"},
 	{link.ErrUnavailable, http.StatusServiceUnavailable, "busy"},
 	{link.ErrFull, http.StatusInsufficientStorage, "full"},
@@ -76,19 +79,32 @@ func (s *site) refuse(v *visit, err error) {
 	p, ok := problem(v.words, s.Limits, err)
 	if !ok {
 		s.Log.Error("request failed", "category", "internal")
-		s.broken.answer(v)
+		s.fail(v)
 		return
 	}
-	if p.Status == http.StatusServiceUnavailable {
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		v.w.Header().Set("Retry-After", "60")
 	}
 	if !v.html {
 		v.text(p.Status, sentence(v.words, p))
 		return
 	}
-	if v.page(p.Status, policyPage, p.Page(v.words)) != nil {
-		s.broken.answer(v)
+	policy, page := policyPage, p.Page(v.words)
+	if v.frame {
+		policy, page = policyFrame, p.Frame(v.words)
 	}
+	if v.page(p.Status, policy, page) != nil {
+		s.fail(v)
+	}
+}
+
+// fail answers that something broke here.
+func (s *site) fail(v *visit) {
+	if v.frame {
+		s.framed.answer(v)
+		return
+	}
+	s.broken.answer(v)
 }
 
 // problem is the page for an error; ok is false when it is not one that a
@@ -105,7 +121,7 @@ func problem(w views.Words, limits Limits, err error) (p views.Problem, ok bool)
 				most = maxPassphrase
 			}
 			next := w.Say("problem."+r.id+".next",
-				"File", w.Cap(limits.MaxFile), "All", w.Cap(limits.MaxUpload), "Items", limits.MaxItems, "Max", most)
+				"File", w.Cap(limits.MaxFile), "All", w.Cap(limits.MaxUpload), "Items", limits.MaxItems, "Max", most, "Note", w.Cap(link.MaxNote))
 			return views.Problem{ID: r.id, Status: r.status, Next: next}, true
 		}
 	}
@@ -141,6 +157,11 @@ func gonePage(w views.Words) (templ.Component, string) {
 func brokenPage(w views.Words) (templ.Component, string) {
 	p := views.Problem{ID: "internal", Status: http.StatusInternalServerError}
 	return p.Page(w), sentence(w, p)
+}
+
+func brokenFrame(w views.Words) (templ.Component, string) {
+	p := views.Problem{ID: "internal", Status: http.StatusInternalServerError}
+	return p.Frame(w), sentence(w, p)
 }
 
 // nothing answers every address that is not one. Under /s, /v and /r it asks

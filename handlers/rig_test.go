@@ -102,7 +102,7 @@ func newRig(t *testing.T, change ...func(*Config, *link.Config)) *rig {
 	server := NewServer(service)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ln) }()
-	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return r.dial(), nil }}
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", r.socket) }}
 	r.client = &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

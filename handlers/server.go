@@ -26,7 +26,7 @@ type Server struct{ *http.Server }
 
 // NewServer makes the server of a service.
 func NewServer(h *Service) *Server {
-	return &Server{&http.Server{
+	s := &Server{&http.Server{
 		Handler:                      h,
 		ReadHeaderTimeout:            headerTime,
 		IdleTimeout:                  idleTime,
@@ -43,6 +43,8 @@ func NewServer(h *Service) *Server {
 			}
 		},
 	}}
+	s.RegisterOnShutdown(h.meters.close) // Shutdown waits for answers to end, and progress frames would take their time
+	return s
 }
 
 // Serve answers requests from ln until Shutdown or Close. A visitor who stops

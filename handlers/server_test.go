@@ -66,11 +66,11 @@ func TestNothingCarriesADate(t *testing.T) {
 // What a handler writes is never touched, even if it looks like a header.
 func TestContentIsNotUndated(t *testing.T) {
 	const content = "HTTP/1.1 200 OK\r\nDate: canary\r\n\r\n"
-	srv := NewServer(&Service{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := NewServer(&Service{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answering(r)
 		http.NewResponseController(w).Flush()
 		io.WriteString(w, content)
-	}), nil})
+	}), meters: newMeters()})
 	ln, err := net.Listen("unix", t.TempDir()+"/s")
 	must(t, err)
 	go srv.Serve(ln)
@@ -110,7 +110,7 @@ func TestRefusalIsSeenWhileSending(t *testing.T) {
 		total       int
 		status      string
 	}{
-		{"too large", "", 4 << 20, "413"},
+		{"too large", "", 6 << 20, "413"},
 		{"unknown field", "--x\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n1\r\n--x\r\n", 5 << 19, "400"},
 	} {
 		c := r.dial()
@@ -197,7 +197,7 @@ func TestPanic(t *testing.T) {
 	r := newRig(t) // for its log
 	words, err := views.NewCatalogue()
 	must(t, err)
-	broken, err := can(words, 500, brokenPage)
+	broken, err := can(words, 500, policyPage, brokenPage)
 	must(t, err)
 	s := &site{Config: Config{Log: slog.New(slog.NewTextHandler(r, nil))}, words: words, broken: broken}
 	h := s.dateless(s.recovered(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

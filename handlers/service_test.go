@@ -79,7 +79,7 @@ func TestBurnByBrowser(t *testing.T) {
 	if repeat := r.post(action[1], browser, parts...); repeat.status != 201 || !strings.Contains(repeat.body, share) || !strings.Contains(repeat.body, "a moment ago") {
 		t.Errorf("a repeated upload was not answered with the same link: %d", repeat.status)
 	}
-	if g := r.get(action[1], browser); g.status != 303 || !strings.HasPrefix(g.header.Get("Location"), "/u/") {
+	if g := r.get(action[1], browser); g.status != 200 || !strings.Contains(g.body, share) || strings.Contains(g.body, "a moment ago") {
 		t.Errorf("reloading the answer: %d", g.status)
 	}
 
@@ -126,6 +126,9 @@ func TestBurnByBrowser(t *testing.T) {
 	done := r.do("POST", view+"/done", browser, nil)
 	if done.status != 200 || done.header.Get("Clear-Site-Data") != `"cache"` || !strings.Contains(done.body, "destroyed") {
 		t.Errorf("done: %d %s", done.status, done.body)
+	}
+	if g := r.get(action[1], browser); g.status != 303 || !strings.HasPrefix(g.header.Get("Location"), "/u/") {
+		t.Errorf("the answer of a link that is gone: %d", g.status)
 	}
 	for _, p := range []string{view, view + "/1", view + "/done", share} {
 		if g := r.get(p, browser); g.status != 404 {

@@ -11,6 +11,7 @@ import (
 
 	"emberdrop/link"
 	"emberdrop/seal"
+	"emberdrop/views"
 )
 
 // home gives every visit to the upload page an address of its own, so that a
@@ -29,24 +30,51 @@ func (s *site) uploadPage(v *visit) error {
 	if !v.html {
 		return v.text(http.StatusOK, v.words.Say("text.upload", "Address", s.Origin+"/"))
 	}
-	return v.page(http.StatusOK, policyPage, uploadPage(id, s.Limits).Page(v.words))
+	return s.zipped(v, func(v *visit) error {
+		return v.page(http.StatusOK, policyUpload, uploadPage(id, s.Limits).Page(v.words))
+	})
 }
 
-// uploadAgain is what a visitor gets who loads the address of an answer anew.
+// uploadAgain is the answer on a page of its own, while it can still be shown.
 func (s *site) uploadAgain(v *visit) error {
 	id := v.r.PathValue("id")
-	if _, err := seal.ParseToken(id); err != nil {
+	token, err := seal.ParseToken(id)
+	if err != nil {
 		return link.ErrGone
 	}
-	return v.see("/u/" + id)
+	answer, found := s.Links.Answer(token)
+	if !found {
+		return v.see("/u/" + id)
+	}
+	return s.ready(v, http.StatusOK, id, answer, false)
 }
 
-// framing is what a multipart body may have besides its files' bytes.
-const framing = 1 << 20
+// peek shows the uploader an item of the answer. It counts no view.
+func (s *site) peek(v *visit) error {
+	token, err := seal.ParseToken(v.r.PathValue("id"))
+	if err != nil {
+		return link.ErrGone
+	}
+	n, err := itemNumber(v)
+	if err != nil {
+		return err
+	}
+	content, it, err := s.Links.Peek(token, n)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	v.serve(content, it, n)
+	return nil
+}
+
+// framing is what a multipart body may have besides its files' bytes: a note too.
+const framing = 3 << 20
 
 func (s *site) upload(v *visit) error {
 	id := seal.NewToken() // POST /: every one is an upload of its own
-	if text := v.r.PathValue("id"); text != "" {
+	text := v.r.PathValue("id")
+	if text != "" {
 		var err error
 		if id, err = seal.ParseToken(text); err != nil {
 			return link.ErrGone
@@ -55,16 +83,34 @@ func (s *site) upload(v *visit) error {
 	most := s.Limits.MaxUpload + framing
 	b := newBody(v.w, v.r, s.Stall, most)
 	answer, repeat, err := s.take(v, b, id, most)
+	// Told in the progress frame as well: where the browser sends the form again,
+	// the frame for the answer may stay empty.
+	s.meters.end(id.Hash(), b.meter, s.why(v.words, err))
 	if err != nil || repeat {
 		return s.answerThenDrain(v, b, func() error {
 			if err != nil {
 				s.refuse(v, err)
 				return nil
 			}
-			return s.ready(v, answer, true)
+			return s.ready(v, http.StatusCreated, text, answer, true)
 		})
 	}
-	return s.ready(v, answer, false)
+	return s.ready(v, http.StatusCreated, text, answer, false)
+}
+
+// why is the sentence for a refused upload; empty when it was taken.
+func (s *site) why(w views.Words, err error) string {
+	if err == nil {
+		return ""
+	}
+	if errors.Is(err, context.Canceled) {
+		return w.Say("progress.broken")
+	}
+	p, ok := problem(w, s.Limits, err)
+	if !ok {
+		p = views.Problem{ID: "internal"}
+	}
+	return sentence(w, p)
 }
 
 // take makes a link out of a body, or finds the link that this upload made before.
@@ -80,10 +126,8 @@ func (s *site) take(v *visit, b *body, id seal.Token, most int64) (answer link.A
 		return *again, true, nil
 	}
 	defer up.Abort()
-	f, err := readUpload(v.r, s.Limits.MaxItems, func(file io.Reader) error {
-		_, err := up.Add(file)
-		return err
-	})
+	s.meters.start(id.Hash(), b.meter)
+	f, err := readUpload(v.r, s.Limits.MaxItems, up)
 	if err == nil {
 		answer, err = up.Commit(f.policy, f.caption, f.passphrase)
 	}
@@ -102,13 +146,18 @@ func blame(err error, b *body) error {
 	return context.Canceled // the connection is gone
 }
 
-func (s *site) ready(v *visit, a link.Answer, repeat bool) error {
+// ready shows what became of an upload. id is empty when nobody can ask again.
+func (s *site) ready(v *visit, status int, id string, a link.Answer, repeat bool) error {
 	if v.html {
-		page, err := readyPage(s.Origin, a, repeat, s.Now())
+		page, err := readyPage(s.Origin, id, a, repeat, s.Now())
 		if err != nil {
 			return err
 		}
-		return v.page(http.StatusCreated, policyQR, page.Page(v.words))
+		s.look(&page, id, a)
+		if v.frame {
+			return v.page(status, policyQRFrame, page.Frame(v.words))
+		}
+		return v.page(status, policyQR, page.Page(v.words))
 	}
 	lines := []string{
 		"link: " + linkURL(s.Origin, a),
@@ -118,7 +167,26 @@ func (s *site) ready(v *visit, a link.Answer, repeat bool) error {
 	if a.Views > 0 {
 		lines = append(lines, "views: "+strconv.Itoa(a.Views))
 	}
-	return v.text(http.StatusCreated, lines...)
+	return v.text(status, lines...)
+}
+
+// look puts into the page what its uploader may look at: everything, or nothing
+// when there is a passphrase, which nobody keeps.
+func (s *site) look(page *views.Ready, id string, a link.Answer) {
+	token, err := seal.ParseToken(id)
+	if err != nil {
+		return
+	}
+	first, _, err := s.Links.Peek(token, 1)
+	if err != nil {
+		return
+	}
+	first.Close()
+	page.Items = items(a.Items, answerPath(id), maxLook)
+	tell(page.Items, func(n int) (io.ReadCloser, error) {
+		r, _, err := s.Links.Peek(token, n)
+		return r, err
+	})
 }
 
 // ends is a deadline in a text answer.

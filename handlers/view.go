@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -38,8 +39,8 @@ func (s *site) reveal(v *visit) error {
 		return err
 	}
 	lease, err := s.Links.Reveal(v.r.Context(), secret, fields["reveal"], fields["passphrase"])
-	if errors.Is(err, link.ErrPassphrase) && v.html {
-		return s.askAgain(v, secret, fields)
+	if v.html && (errors.Is(err, link.ErrPassphrase) || errors.Is(err, link.ErrTooFast)) {
+		return s.askAgain(v, secret, fields, errors.Is(err, link.ErrTooFast))
 	}
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func (s *site) reveal(v *visit) error {
 
 // askAgain shows the closed link anew after a passphrase that did not fit. The
 // reveal value stays: nothing was revealed under it.
-func (s *site) askAgain(v *visit, secret string, fields map[string]string) error {
+func (s *site) askAgain(v *visit, secret string, fields map[string]string, slow bool) error {
 	p, err := s.Links.Preview(secret)
 	if err != nil {
 		return err
@@ -73,6 +74,10 @@ func (s *site) askAgain(v *visit, secret string, fields map[string]string) error
 		reveal = seal.NewToken().String()
 	}
 	page := closedPage(secret, reveal, p, fields["passphrase"] != "", s.Now())
+	if page.Slow = slow; slow {
+		v.w.Header().Set("Retry-After", "60")
+		return v.page(http.StatusTooManyRequests, policyPage, page.Page(v.words))
+	}
 	return v.page(http.StatusForbidden, policyPage, page.Page(v.words))
 }
 
@@ -85,7 +90,11 @@ func (s *site) view(v *visit) error {
 	items := lease.Items()
 	if v.html {
 		page := openPage(lease.Token(), lease.Caption(), items, lease.Final(), lease.Until(), s.Now())
-		return v.page(http.StatusOK, policyPage, page.Page(v.words))
+		tell(page.Items, func(n int) (io.ReadCloser, error) {
+			r, _, err := lease.Open(n)
+			return r, err
+		})
+		return v.page(http.StatusOK, policyView, page.Page(v.words))
 	}
 	lines := []string{}
 	if lease.Caption() != "" {
@@ -103,12 +112,21 @@ func (s *site) item(v *visit) error {
 	if err != nil {
 		return err
 	}
+	n, err := itemNumber(v)
+	if err != nil {
+		return err
+	}
+	return s.serveItem(v, lease, n)
+}
+
+// itemNumber is the item in an address; each has one spelling.
+func itemNumber(v *visit) (int, error) {
 	text := v.r.PathValue("n")
 	n, err := strconv.Atoi(text)
 	if err != nil || strconv.Itoa(n) != text {
-		return link.ErrGone // one spelling for each item
+		return 0, link.ErrGone
 	}
-	return s.serveItem(v, lease, n)
+	return n, nil
 }
 
 func (s *site) serveItem(v *visit, lease *link.Lease, n int) error {
@@ -117,6 +135,12 @@ func (s *site) serveItem(v *visit, lease *link.Lease, n int) error {
 		return err
 	}
 	defer content.Close()
+	v.serve(content, it, n)
+	return nil
+}
+
+// serve answers with an item, whole or in parts.
+func (v *visit) serve(content io.ReadSeeker, it link.Item, n int) {
 	m := mediaOf(it.Kind)
 	disposition := "attachment"
 	if m.inline && !v.r.URL.Query().Has("download") {
@@ -129,7 +153,6 @@ func (s *site) serveItem(v *visit, lease *link.Lease, n int) error {
 	h.Set("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": m.label(n)}))
 	// No time: when something was made or stored is nobody's business.
 	http.ServeContent(v.w, v.r, "", noTime, content)
-	return nil
 }
 
 // done ends a lease because its viewer has seen enough.

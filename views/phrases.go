@@ -51,12 +51,13 @@ func (w Words) Moment(t, now time.Time) string {
 	return w.Say("moment.date", "Day", t.Day(), "Month", w.Say("month."+strconv.Itoa(int(t.Month()))), "Time", clock)
 }
 
+const day = 24 * time.Hour
+
 func days(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
 
 // Span says how long d is, rounded to its largest unit: "23 hours". It never
 // says zero.
 func (w Words) Span(d time.Duration) string {
-	const day = 24 * time.Hour
 	switch {
 	case d >= 2*day-time.Hour/2, d > 0 && d%day == 0:
 		return w.Count("span.days", int((d+day/2)/day))
@@ -113,6 +114,8 @@ type Item struct {
 	Size  int64  // bytes
 	Path  string // of its bytes; empty where a page must not show it
 	Label string // file name that a download gets
+	Heavy bool   // a page must not load it by itself
+	Text  string // of a note; empty: it is too long to be in the page
 }
 
 // Contents says what a link holds: "2 photos, 1 video".
@@ -148,6 +151,39 @@ func (w Words) Weight(items []Item) string {
 		sum += it.Size
 	}
 	return w.Size(sum)
+}
+
+// Progress says how far an upload has come: got of total bytes (0: not known),
+// at so many bytes a second (0: not known).
+func (w Words) Progress(got, total, rate int64) string {
+	text := w.Say("progress.some", "Size", w.Size(got))
+	if total > 0 {
+		text = w.Say("progress.part", "Percent", Percent(got, total), "Size", w.Size(total))
+	}
+	if rate > 0 {
+		sep := w.Say("list.separator")
+		text += sep + w.Say("progress.rate", "Size", w.Size(rate))
+		if total > got {
+			text += sep + w.Say("progress.left", "Span", w.short(time.Duration((total-got)/rate)*time.Second))
+		}
+	}
+	return text
+}
+
+// Percent is how much of total got is; it is 100 only when everything is there.
+func Percent(got, total int64) int {
+	if total <= 0 {
+		return 0
+	}
+	return int(min(max(got, 0), total) * 100 / total)
+}
+
+// short is Span down to seconds, in steps that do not flicker.
+func (w Words) short(d time.Duration) string {
+	if d >= time.Minute {
+		return w.Span(d)
+	}
+	return w.Count("span.seconds", max(5, int(d.Seconds()+4)/5*5))
 }
 
 // Numbered names one item among several: "Photo 2".

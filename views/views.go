@@ -5,24 +5,46 @@
 // it is handed values and writes HTML.
 package views
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // Upload is the page where a link is made.
 type Upload struct {
-	Action    string // where the form posts to, without a language
-	MaxFile   int64  // bytes
-	MaxUpload int64  // bytes, all files together
-	MaxItems  int
+	Action      string // where the form posts to, without a language
+	Progress    string // where the progress frame is, without a language
+	MaxFile     int64  // bytes
+	MaxPassFile int64  // bytes of a file that comes with a pass; 0: there are no passes
+	MaxUpload   int64  // bytes, all files together
+	MaxItems    int
+	AnyFile     bool // other kinds are taken too, as they are
+}
+
+// Progress is the frame that shows how far an upload has come. It is written
+// line by line; of the lines only the last is seen.
+type Progress struct {
+	Lines iter.Seq[Line] // ends when there is no more to say
+	Again func() int     // asked after the last line: seconds until the frame loads itself anew; 0: never
+}
+
+// Line is one state of an upload.
+type Line struct {
+	Percent int // negative: no bar
+	Text    string
+	Bad     bool // it failed
 }
 
 // Ready is the answer to an upload: the only time that the link and the
 // receipt are shown.
 type Ready struct {
-	Repeat  bool // this upload was answered before; nothing new was stored
+	Repeat  bool   // this upload was answered before; nothing new was stored
+	Address string // of this page outside a frame, without a language; empty: none
 	Link    string
 	Receipt string
-	QR      string // data: URI of a PNG; empty: none
-	Items   []Item
+	ID      string   // of the link, for the operator; empty: none
+	QR      string   // data: URI of a PNG; empty: none
+	Items   []Item   // with paths where they can be looked at
 	Removed []string // ids of messages, see RemovedIDs
 	Terms   Terms
 }
@@ -34,6 +56,7 @@ type Closed struct {
 	Reveal  string // random value that makes a repeated POST safe
 	Locked  bool   // a passphrase is needed: no caption, no items
 	Wrong   bool   // the passphrase just given was wrong
+	Slow    bool   // too many were; this one was not looked at
 	Caption string
 	Items   []Item
 	Terms   Terms
@@ -56,12 +79,13 @@ type Done struct {
 // Receipt is the uploader's page.
 type Receipt struct {
 	State  State
-	Reason Reason    // when destroyed
-	Views  int       // so far
-	At     time.Time // start of the hour of its end; zero: not known
-	Lapses time.Time // when this page stops answering; zero while the link lives
-	Terms  Terms     // while it lives; Now always
-	Action string    // where the form that destroys it posts to
+	Reason Reason        // when destroyed
+	Views  int           // so far
+	At     time.Time     // start of the hour of its end; zero: not known
+	Lapses time.Time     // when this page stops answering; zero while the link lives
+	Keeps  time.Duration // how long this page answers after the end; zero: not said
+	Terms  Terms         // while it lives; Now always
+	Action string        // where the form that destroys it posts to
 }
 
 // State is what became of a link.

@@ -3,6 +3,7 @@
 package samples
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -44,22 +45,32 @@ func All(w views.Words, picture, qr string) []Sample {
 	burn := views.Terms{Now: now, Ends: now.Add(24 * time.Hour), Views: 1}
 	closed := views.Closed{Action: "/s/" + secret, Reveal: secret, Items: one, Terms: burn}
 	open := views.Open{Items: one, Final: true, Done: "/v/" + secret + "/done", Terms: views.Terms{Now: now, Ends: now.Add(5 * time.Minute)}}
-	receipt := views.Receipt{Action: "/r/" + secret + "/destroy", Terms: day}
+	receipt := views.Receipt{Action: "/r/" + secret + "/destroy", Keeps: 24 * time.Hour, Terms: day}
 
 	var list []Sample
 	add := func(name string, page templ.Component) { list = append(list, Sample{name, page}) }
 
-	add("upload", views.Upload{Action: "/up/" + secret, MaxFile: 50 << 20, MaxUpload: 200 << 20, MaxItems: 50}.Page(w))
+	upload := views.Upload{Action: "/up/" + secret, Progress: "/progress/" + secret, MaxFile: 50 << 20, MaxUpload: 200 << 20, MaxItems: 50}
+	add("upload", upload.Page(w))
+	upload.AnyFile, upload.MaxPassFile = true, 100<<20
+	add("upload-any", upload.Page(w))
+	for _, p := range progress(w) {
+		add(p.Name, p.Page)
+	}
 
 	ready := views.Ready{
 		Link: host + "/s/" + secret, Receipt: host + "/r/" + secret, QR: qr, Items: one,
 		Removed: []string{"removed.location", "removed.device", "removed.time", "removed.thumbnail"}, Terms: burn,
+		ID: secret[:26],
 	}
 	add("ready", ready.Page(w))
+	ready.Address, ready.Items = "/up/"+secret, mixed(picture)
+	add("ready-page", ready.Page(w))
+	add("ready-frame", ready.Frame(w))
 	ready.Repeat, ready.Removed, ready.Items = true, nil, album
 	ready.Terms = views.Terms{Now: now, Views: 3, Idle: 7 * 24 * time.Hour}
-	add("ready-repeat", ready.Page(w))
-	ready.Repeat, ready.QR, ready.Terms = false, "", views.Terms{Now: now}
+	add("ready-repeat", ready.Frame(w))
+	ready.Repeat, ready.QR, ready.Terms, ready.Address = false, "", views.Terms{Now: now}, ""
 	ready.Removed = views.RemovedIDs()
 	add("ready-never", ready.Page(w))
 
@@ -78,6 +89,11 @@ func All(w views.Words, picture, qr string) []Sample {
 	add("closed-locked", c.Page(w))
 	c.Wrong = true
 	add("closed-wrong", c.Page(w))
+	c.Slow = true
+	add("closed-slow", c.Page(w))
+	c = closed
+	c.Items = mixed("")
+	add("closed-mixed", c.Page(w))
 
 	add("open-final", open.Page(w))
 	o := open
@@ -85,13 +101,20 @@ func All(w views.Words, picture, qr string) []Sample {
 	add("open-album", o.Page(w))
 	o.Caption = Hostile
 	add("open-hostile", o.Page(w))
+	o.Caption, o.Items = "", mixed(picture)
+	add("open-mixed", o.Page(w))
+	o.Items = mixed(picture)[2:3]
+	add("open-video", o.Page(w))
+	o.Items = mixed(picture)[3:4]
+	o.Items[0].Text = Hostile + "\n\n  \U0001f525 \u202eindented\u202c\nend"
+	add("open-hostile-note", o.Page(w))
 	add("done-final", views.Done{Final: true}.Page(w))
 	add("done-others", views.Done{}.Page(w))
 
 	receipt.State = views.Unopened
 	add("receipt-unopened", receipt.Page(w))
 	receipt.State, receipt.Views = views.Opened, 2
-	receipt.Terms.Views = 1
+	receipt.Terms.Views, receipt.At = 1, now.Add(-26*time.Hour).Truncate(time.Hour)
 	add("receipt-opened", receipt.Page(w))
 	receipt.State = views.Held
 	add("receipt-held", receipt.Page(w))
@@ -107,7 +130,41 @@ func All(w views.Words, picture, qr string) []Sample {
 	add("gone", views.Gone{}.Page(w))
 	add("problem-too-large", views.Problem{ID: "too_large", Status: 413,
 		Next: w.Say("problem.too_large.next", "File", w.Cap(50<<20), "All", w.Cap(200<<20))}.Page(w))
+	add("problem-frame", views.Problem{ID: "no_file", Status: 400}.Frame(w))
 	add("problem-unsupported", views.Problem{ID: "unsupported", Status: 415}.Page(w))
 	add("problem-internal", views.Problem{ID: "internal", Status: 500}.Page(w))
 	return list
+}
+
+// mixed is one of each kind, and one picture that is too heavy.
+func mixed(path string) []views.Item {
+	list := []views.Item{
+		{Kind: views.Picture, Type: "JPEG", Size: 3_104_882, Label: "photo-1.jpg"},
+		{Kind: views.Picture, Type: "WebP", Size: 61_104_882, Label: "photo-2.webp", Heavy: true},
+		{Kind: views.Video, Type: "MP4", Size: 41_772_013, Label: "video-3.mp4"},
+		{Kind: views.Note, Size: 212, Label: "note-4.txt", Text: "The door code is 4711.\n\nRing twice, then wait by the bicycles. \u0627\u0632 \u062f\u06cc\u062f\u0646\u062a \u062e\u0648\u0634\u062d\u0627\u0644 \u0645\u06cc\u200c\u0634\u0648\u0645."},
+		{Kind: views.Note, Size: 912_004, Label: "note-5.txt"},
+		{Kind: views.File, Size: 77_013, Label: "file-6.bin"},
+	}
+	for i := range list {
+		if list[i].Path = path; path == "" {
+			list[i].Text, list[i].Heavy = "", false
+		}
+	}
+	return list
+}
+
+func progress(w views.Words) []Sample {
+	frame := func(lines ...views.Line) templ.Component {
+		return views.Progress{Lines: slices.Values(lines), Again: func() int { return 0 }}.Page(w)
+	}
+	const total = 8_100_000
+	mid := views.Line{Percent: 37, Text: w.Progress(total*37/100, total, 120_000)}
+	return []Sample{
+		{"progress-idle", frame()},
+		{"progress-part", frame(views.Line{Percent: 12, Text: w.Progress(total*12/100, total, 0)}, mid)},
+		{"progress-sealing", frame(mid, views.Line{Percent: 100, Text: w.Say("progress.sealing")})},
+		{"progress-failed", frame(mid, views.Line{Percent: -1, Text: w.Say("progress.broken"), Bad: true})},
+		{"progress-done", frame(mid, views.Line{Percent: -1, Text: w.Say("progress.done")})},
+	}
 }
