@@ -80,7 +80,9 @@ func (s *Sweeper) Run(ctx context.Context) {
 		case <-s.cfg.Links.Wake():
 		}
 		sleep := s.pass()
-		s.purge(ctx)
+		if s.purge(ctx) {
+			sleep = 0 // it took its time, and something may have become due meanwhile
+		}
 		timer.Reset(sleep)
 	}
 }
@@ -113,11 +115,11 @@ func (s *Sweeper) Sweep() error {
 	return shred
 }
 
-// purge runs a purge when one is worthwhile.
-func (s *Sweeper) purge(ctx context.Context) {
+// purge runs a purge when one is worthwhile, and reports whether it did.
+func (s *Sweeper) purge(ctx context.Context) (ran bool) {
 	now := s.cfg.Now()
 	if now.Sub(s.looked) < purgeLook {
-		return
+		return false
 	}
 	s.looked = now
 	due, err := s.PurgeDue()
@@ -128,6 +130,7 @@ func (s *Sweeper) purge(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		s.cfg.Events.Error("purge failed, will try again", "room", "sweeper", "in", purgeLook)
 	}
+	return due
 }
 
 // PurgeDue reports whether a purge is worthwhile: enough of the log is dead, an
