@@ -35,7 +35,7 @@ func addFile(u *Upload, content []byte) error {
 
 func TestNote(t *testing.T) {
 	r := newRig(t)
-	text := strings.Repeat("نامه · a letter · 信 ‮sdrawkcab\n", 2000)
+	text := strings.Repeat("نامه · a letter · 信 \u202esdrawkcab\n", 2000)
 	a, err := r.send(func(u *Upload) error {
 		return errors.Join(u.AddNote(text), addFile(u, picture(1)), addFile(u, []byte("a small text file\r\n")))
 	})

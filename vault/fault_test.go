@@ -191,7 +191,7 @@ func TestFaultsInStage(t *testing.T) {
 func TestFaultsInDestroyKey(t *testing.T) {
 	secret := seal.NewToken()
 	var st Stored
-	eachFault(t, func(v *Vault) { st = crashContent.mustWrite(t, v, secret) }, (*Vault).DestroyKey, func(v *Vault, f *faulty, err error) {
+	eachFault(t, func(v *Vault) { st = crashContent.mustWrite(t, v, secret) }, (*Vault).DestroyKey, func(v *Vault, f *faulty, _ error) {
 		if opened := crashContent.check(t, v, st.Name, secret); !errors.Is(opened, ErrClosed) {
 			t.Fatalf("operation %d: still opens in this process: %v", f.at, opened)
 		}

@@ -165,7 +165,7 @@ func TestFileModes(t *testing.T) {
 	defer s.Close()
 	s.Write(make([]byte, 2<<20))
 	files := 0
-	err := filepath.WalkDir(cfg.Dir, func(path string, d iofs.DirEntry, err error) error {
+	err := filepath.WalkDir(cfg.Dir, func(path string, d iofs.DirEntry, _ error) error {
 		fi, err := os.Stat(path)
 		if err != nil {
 			return err

@@ -187,7 +187,7 @@ func (s *Stage) ReadAt(p []byte, off int64) (int, error) {
 	}
 	total := 0
 	for total < len(p) && off < s.size {
-		from := s.mem
+		var from []byte
 		if s.chunks != nil {
 			plain, err := s.chunks.get(off / seal.ChunkSize)
 			if err != nil {
