@@ -27,7 +27,8 @@
 //	    20    16  Argon2id salt      }                  }
 //	    36    32  server half
 //	    68    48  wrapped payload key (AES-256-GCM: 32 bytes, tag 16)
-//	   116  3980  random
+//	   116    32  SHA-256 of the 116 bytes before it: a header that has rotted is told without a key
+//	   148  3948  random
 //	  4096     *  item 0, item 1, ... each a sealed stream, one behind the other
 //	     *     *  manifest, a sealed stream of one chunk
 //	     *     *  padding, random

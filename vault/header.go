@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 
 	"emberdrop/seal"
@@ -14,6 +15,8 @@ const (
 	version       = 1
 	flagLocked    = 1 // a passphrase is needed
 	publicLen     = 36
+	sumAt         = publicLen + 32 + seal.WrappedLen // where the header's own checksum stands
+	headerLen     = sumAt + 32
 	numberTrailer = 0xfffffffe
 	numberMani    = 0xffffffff
 )
@@ -49,13 +52,17 @@ func (h *header) put(page []byte) {
 	n := copy(page, h.public())
 	n += copy(page[n:], h.half[:])
 	copy(page[n:], h.wrapped[:])
+	// So that verify, which has no key, can tell a header that has rotted. It says
+	// nothing that the bytes before it do not, and is shredded with them.
+	sum := sha256.Sum256(page[:sumAt])
+	copy(page[sumAt:], sum[:])
 }
 
 // parseHeader reads a header page. ErrDamaged for anything that put does not write, which a shredded page is, and for
 // Argon2id parameters above the caps: nothing here has been authenticated yet.
 func parseHeader(page []byte) (h header, err error) {
 	if len(page) != pageLen || string(page[:8]) != magic || binary.BigEndian.Uint16(page[8:]) != version ||
-		page[10]&^flagLocked != 0 {
+		page[10]&^flagLocked != 0 || sha256.Sum256(page[:sumAt]) != [32]byte(page[sumAt:]) {
 		return header{}, ErrDamaged
 	}
 	h.locked = page[10]&flagLocked != 0

@@ -6,9 +6,9 @@ import (
 	"io"
 )
 
-// Verify checks a payload without any key: its size, the form of its header, and the SHA-256 of all that follows the
-// header page, padding included. nil, ErrMissing, ErrDamaged (a shredded header is damage too), or an error of the
-// disk. The secrets in the header can only be proved by opening it.
+// Verify checks a payload without any key: its size, its header by its own checksum, and the SHA-256 of all that
+// follows the header page, last chunks and padding included. nil, ErrMissing, ErrDamaged (a shredded header is damage
+// too), or an error of the disk.
 func (v *Vault) Verify(name string, size int64, sum [32]byte) error {
 	f, got, err := v.open(name)
 	if err != nil {
