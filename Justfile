@@ -49,6 +49,7 @@ tor:
 [private]
 browser:
     @.ci/need firefox-esr firefox-esr
+    @.ci/need chromium chromium
     @.ci/need gcc gcc libc6-dev
     @.ci/need exiftool libimage-exiftool-perl
     @.ci/need ffmpeg ffmpeg

@@ -84,7 +84,7 @@ func normaliseICC(p []byte, space string) ([]byte, Removed) {
 	if !ok {
 		return nil, RemovedOther
 	}
-	out := writeICC(p, tags)
+	out := writeICC(p, tags, iccStrict(p))
 	if bytes.Equal(out, p) {
 		return out, 0
 	}
@@ -123,9 +123,33 @@ func readICCTags(p []byte) ([]iccTag, bool) {
 	return tags, len(tags) > 0
 }
 
+// iccWhite is the illuminant of the connection space, D50 (ICC.1:2022, 7.2.16).
+var iccWhite = []byte{0, 0, 0xf6, 0xd6, 0, 1, 0, 0, 0, 0, 0xd3, 0x2d}
+
+// iccStrict says whether Chromium would use a profile. It ignores one whose
+// header has another illuminant than D50, give or take 0.01, or that has any
+// tag outside of it; others use both. The header of the result must not change
+// that, or the picture would change its colours.
+func iccStrict(p []byte) bool {
+	be := binary.BigEndian
+	for i := range 3 {
+		d := int64(int32(be.Uint32(p[68+4*i:]))) - int64(be.Uint32(iccWhite[4*i:]))
+		if d < -655 || d > 655 {
+			return false
+		}
+	}
+	for e := p[132 : 132+12*be.Uint32(p[128:])]; len(e) > 0; e = e[12:] {
+		off, size := int64(be.Uint32(e[4:])), int64(be.Uint32(e[8:]))
+		if size < 4 || off+size > int64(len(p)) {
+			return false
+		}
+	}
+	return true
+}
+
 // writeICC lays out header, tag table and bodies; equal bodies are shared, as
 // most profiles do with their three curves.
-func writeICC(p []byte, tags []iccTag) []byte {
+func writeICC(p []byte, tags []iccTag, strict bool) []byte {
 	be := binary.BigEndian
 	text := iccText(p[8])
 	tags = append([]iccTag{{"desc", text[0]}, {"cprt", text[1]}}, tags...)
@@ -136,7 +160,9 @@ func writeICC(p []byte, tags []iccTag) []byte {
 	copy(head[24:36], []byte{0x07, 0xd0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0})
 	copy(head[36:40], "acsp")
 	head[67] = p[67] & 3
-	copy(head[68:80], []byte{0, 0, 0xf6, 0xd6, 0, 1, 0, 0, 0, 0, 0xd3, 0x2d})
+	if strict {
+		copy(head[68:80], iccWhite)
+	}
 	be.PutUint32(head[128:], uint32(len(tags)))
 	out := head
 	for i, t := range tags {
