@@ -30,8 +30,10 @@ var everyone = []string{"*"}
 
 // rooms is the picture in ARCHITECTURE.md. "" is the program at the root.
 var rooms = []room{
-	{name: "", may: []string{"onion", "handlers", "views", "sweeper", "link", "eventlog", "vault", "strip", "match", "seal"},
+	{name: "", may: []string{"client", "onion", "handlers", "views", "sweeper", "link", "eventlog", "vault", "strip", "match", "seal"},
 		why: "the program wires every room, but what only tests need must not get into the binary"},
+	{name: "client", may: []string{"strip", "seal"},
+		why: "it is a visitor, not the host: what it knows of a server comes over the wire, and what it seals no room of the server can open"},
 	{name: "onion",
 		why: "it gives back a net.Listener and must not care what is served on it"},
 	{name: "handlers", may: []string{"views", "link", "strip", "seal"},
@@ -79,6 +81,8 @@ var only = []struct {
 		"HTML is written by views and sent by handlers, escaped by one library"},
 	{"github.com/fxamacker/cbor", []string{"eventlog", "link", "vault"},
 		"what is written to disk is encoded where its format and versions are kept"},
+	{"golang.org/x/net/proxy", []string{"client"},
+		"one room connects to somewhere else, and only through the SOCKS port that it was told of"},
 	{"github.com/spf13/cobra", []string{""},
 		"flags are read by the program alone; rooms get a Config"},
 }
@@ -263,6 +267,9 @@ func TestImportRulesBite(t *testing.T) {
 		ok           bool
 	}{
 		{"", "emberdrop/link", true}, {"", "emberdrop/tests/tornet", false}, {"", vfs, true}, {"", pebble, false},
+		{"", "emberdrop/client", true}, {"handlers", "emberdrop/client", false}, {"link", "emberdrop/client", false},
+		{"client", "emberdrop/seal", true}, {"client", "emberdrop/link", false}, {"client", "github.com/spf13/cobra", false},
+		{"client", "golang.org/x/net/proxy", true}, {"onion", "golang.org/x/net/proxy", false},
 		{"onion", "emberdrop/link", false}, {"onion", "github.com/cretz/bine/tor", true},
 		{"handlers", "emberdrop/link", true}, {"handlers", "emberdrop/views", true}, {"handlers", "net/http", true},
 		{"handlers", "emberdrop/eventlog", false}, {"handlers", "emberdrop/vault", false}, {"handlers", "emberdrop/sweeper", false},
