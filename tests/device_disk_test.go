@@ -40,7 +40,8 @@ func (d *disk) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts .
 	case err == nil && d.careless:
 		return deaf{file}, nil
 	case errors.Is(err, fs.ErrNotExist) && draft:
-		return &watched{File: file, disk: d, name: base}, nil
+		staged := filepath.Base(filepath.Dir(name)) == "staging"
+		return &watched{File: file, disk: d, name: base, staged: staged}, nil
 	}
 	return file, nil
 }
@@ -53,24 +54,33 @@ func (f deaf) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 // watched is a file whose writes are sampled.
 type watched struct {
 	vfs.File
-	disk *disk
-	name string
+	disk   *disk
+	name   string
+	staged bool
 }
 
 const (
 	sampleSize  = 24 // bytes
-	sampleCount = 8  // of one file
+	sampleCount = 24 // of one file
 )
 
 func (f *watched) Write(p []byte) (int, error) {
+	kind := "sealed "
+	if f.staged {
+		kind = "staged "
+	}
 	f.disk.mu.Lock()
 	if had := f.disk.samples[f.name]; len(p) >= 2*sampleSize && len(had) < sampleCount {
 		at := len(p) / 2
 		piece := append([]byte(nil), p[at:at+sampleSize]...) // first: a vfs.File may change what it is given
-		f.disk.samples[f.name] = append(had, needle.Needle{Name: "sealed " + f.name, Bytes: piece})
+		f.disk.samples[f.name] = append(had, needle.Needle{Name: kind + f.name, Bytes: piece})
 	}
 	f.disk.mu.Unlock()
-	return f.File.Write(p)
+	n, err := f.File.Write(p)
+	if f.staged && err == nil {
+		err = f.File.Sync() // nobody asks for that, but a kernel short of memory writes it out too
+	}
+	return n, err
 }
 
 // sampled gives the samples of all files but those of the named payloads, which

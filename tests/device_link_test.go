@@ -56,7 +56,7 @@ func (w *world) tell(n int) {
 		g.passphrase = letters(24)
 	}
 	for i := range 1 + n%3 {
-		g.files = append(g.files, w.picture(n, n%50 == 7 && i == 0))
+		g.files = append(g.files, w.picture(n, n%25 == 7 && i == 0))
 	}
 	if n%5 == 1 {
 		g.files = append(g.files, []byte(letters(2000)))

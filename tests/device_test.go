@@ -19,27 +19,34 @@ func TestDevice(t *testing.T) {
 	}
 	w := newWorld(t, false)
 	w.live(links)
+	w.wantTraceless("after the purge")
+	w.wantKept()
 	w.stop()
-	journal, elsewhere := w.device.scan(append(w.needles, w.kept...))
-	t.Logf("%d links: of %d needles, and %d of links that live, %v are on the disk, and %v in its journal",
-		links, len(w.needles), len(w.kept), elsewhere.kinds, journal.kinds)
-
-	// A folder's blocks pass through the journal, and random names of payloads with
-	// them. They are derived from nothing and say nothing once the log has forgotten them.
-	bad := append(besides(elsewhere.hits, "live"), besides(journal.hits, "live", "name")...)
-	if len(bad) > 0 {
-		t.Errorf("on the disk is left:\n%s", needle.Report(bad))
-	}
-	// What is not yet over must be found by the same search, or it proves nothing.
-	for _, n := range w.kept {
-		if !elsewhere.needles[n.Name] {
-			t.Errorf("the search does not find what must be there: %s", n.Name)
-		}
-	}
+	w.wantTraceless("after the end")
 	w.device.mount()
 	w.start()
 	w.wantKept()
 	w.stop()
+}
+
+// wantTraceless searches the raw disk: nothing of what is over, all of what is not.
+func (w *world) wantTraceless(when string) {
+	w.t.Helper()
+	journal, elsewhere := w.device.scan(append(w.needles, w.kept...))
+	w.t.Logf("%s: of %d needles, and %d of links that live, %v are on the disk, and %v in its journal",
+		when, len(w.needles), len(w.kept), elsewhere.kinds, journal.kinds)
+	// A folder's blocks pass through the journal, and random names of payloads with
+	// them. They are derived from nothing and say nothing once the log has forgotten them.
+	bad := append(besides(elsewhere.hits, "live"), besides(journal.hits, "live", "name")...)
+	if len(bad) > 0 {
+		w.t.Errorf("%s there is left on the disk:\n%s", when, needle.Report(bad))
+	}
+	// What is not yet over must be found by the same search, or it proves nothing.
+	for _, n := range w.kept {
+		if !elsewhere.needles[n.Name] {
+			w.t.Errorf("%s the search does not find what must be there: %s", when, n.Name)
+		}
+	}
 }
 
 // TestDeviceControl is the same on a disk that does not let anything be overwritten,

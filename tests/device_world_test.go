@@ -127,7 +127,6 @@ func (w *world) live(links int) {
 	w.pass(8 * 24 * time.Hour)
 	w.pass(26 * time.Hour)
 	w.purge()
-	w.wantKept()
 
 	names := map[string]bool{}
 	for _, g := range w.living {
