@@ -260,6 +260,20 @@ func shownSamples(t *testing.T) map[string][]byte {
 	}
 	files["gamma png"] = behindIHDR(p, pngChunkBytes("gAMA", "\x00\x01\x86\xa0"), pngChunkBytes("cHRM", string(be(31270, 32900, 70800, 29200, 17000, 79700, 13100, 4600))))
 	files["code points png"] = behindIHDR(p, pngChunkBytes("cICP", "\x0c\x0d\x00\x01"))
+	// Colour chunks that contradict, and behind a palette, which decoders take in
+	// different ways.
+	gamma, icc, sRGB := pngChunkBytes("gAMA", "\x00\x01\x86\xa0"), pngChunkBytes("iCCP", string(packed)), pngChunkBytes("sRGB", "\x00")
+	suggestion := pngChunkBytes("PLTE", canary[:9])
+	for name, chunks := range map[string][][]byte{
+		"sRGB, iCCP": {sRGB, icc}, "iCCP, sRGB": {icc, sRGB}, "gAMA, iCCP": {gamma, icc}, "sRGB, gAMA": {sRGB, gamma},
+		"PLTE, gAMA": {suggestion, gamma}, "PLTE, iCCP": {suggestion, icc}, "sRGB, PLTE, iCCP": {sRGB, suggestion, icc},
+		"iCCP, PLTE, sRGB": {icc, suggestion, sRGB}, "PLTE": {suggestion}, "gAMA, gAMA": {gamma, pngChunkBytes("gAMA", "\x00\x00\x40\x00")},
+		"iCCP, iCCP": {pngChunkBytes("iCCP", pngProfileSample(t)), icc}, "gAMA, PLTE, gAMA": {gamma, suggestion, pngChunkBytes("gAMA", "\x00\x00\x40\x00")},
+	} {
+		files[name+" png"] = behindIHDR(p, chunks...)
+	}
+	grey := pngOf(ihdr(2, 2, 8, 3), pngChunkBytes("PLTE", "\x10\x60\xa0"), gamma, icc, pngChunkBytes("IDAT", deflated(make([]byte, 6))), pngChunkBytes("IEND", ""))
+	files["indexed, late gamma png"], files["late profile png"] = grey, bytes.Replace(grey, gamma, nil, 1)
 	odd, torn := bytes.Clone(profile), bytes.Clone(profile)
 	copy(odd[68:80], make([]byte, 12))              // no illuminant: Chromium does not use it
 	binary.BigEndian.PutUint32(torn[132+8:], 1<<20) // nor one with a tag outside

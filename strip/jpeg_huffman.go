@@ -4,25 +4,28 @@ package strip
 // with the bits behind it is all that is needed to find where the last block
 // ends. What a decoder would not read after that point is not copied.
 
-// fastBits is how many bits one look-up takes. Two tables of 8 KiB stay in the
-// first-level cache.
+// fastBits is how many bits the look-up of one symbol takes.
 const fastBits = 11
 
 // huffman is one Huffman table (T.81 annex C and F.2.2.3).
 type huffman struct {
 	fast   [1 << fastBits]uint16 // length<<8 | symbol; 0: longer than fastBits
-	many   []uint32              // for sequential AC: see buildMany
+	many   []uint16              // for sequential AC: see buildMany
+	skip   *[1 << fastBits]byte  // for sequential DC: see buildSkip
 	least  [18]int32             // by length: the smallest code, -1 if none
 	most   [18]int32             // by length: the largest code, -1 if none
 	first  [18]int32             // by length: the index of its first symbol
 	symbol []byte
 }
 
-// The fields of an entry of many.
+// manyWidth is how many bits a look-up for several symbols takes, and the rest
+// are the fields of what it finds.
 const (
-	manyBits  = 0x3f    // bits of all symbols with the bits behind them
-	manyShift = 8       // above: how far the coefficients advance
-	manyEOB   = 1 << 16 // the block ends
+	manyWidth = 12
+	manyBits  = 0x3f // bits of all symbols with the bits behind them
+	manyShift = 6    // above: how far the coefficients advance
+	manyEOB   = 64   // is added to that if the block ends then
+	manyNone  = 127  // instead of that: look for one symbol
 )
 
 // newHuffman builds a table from a DHT body: class and number, 16 counts, symbols.
@@ -67,32 +70,45 @@ func (h *huffman) next(v uint64) (symbol byte, length int) {
 }
 
 // buildMany makes the table by which a sequential AC walk takes several symbols
-// at once: as many as have their codes whole in fastBits bits. The bits behind
+// at once: as many as have their codes whole in manyWidth bits. The bits behind
 // the last symbol may reach further, as only their number counts.
 func (h *huffman) buildMany() {
 	if h.many != nil {
 		return
 	}
-	h.many = make([]uint32, 1<<fastBits)
+	h.many = make([]uint16, 1<<manyWidth)
 	for i := range h.many {
-		used, steps, symbols, entry := 0, 0, 0, uint32(0)
-		for used < fastBits {
-			e := h.fast[i<<used&(1<<fastBits-1)]
-			length, symbol := int(e>>8), int(e&0xff)
-			run, size := symbol>>4, symbol&15
-			if length == 0 || used+length > fastBits || size == 0 && run > 0 && run < 15 {
+		used, steps, end := 0, 0, 0
+		for used < manyWidth {
+			symbol, length := h.next(uint64(i) << (64 - manyWidth + used))
+			run, size := int(symbol>>4), int(symbol&15)
+			if length == 0 || used+length > manyWidth || size == 0 && run > 0 && run < 15 {
 				break
 			}
-			symbols++
 			used += length + size
-			if symbol == 0 { // end of block
-				entry = manyEOB
+			if symbol == 0 {
+				end = manyEOB
 				break
 			}
 			steps += run + 1
 		}
-		if symbols > 0 && steps < 64 {
-			h.many[i] = entry | uint32(steps)<<manyShift | uint32(used)
+		h.many[i] = manyNone << manyShift
+		if used > 0 && steps < 63 {
+			h.many[i] = uint16((end+steps)<<manyShift | used)
+		}
+	}
+}
+
+// buildSkip makes the table of how many bits a DC symbol takes with the bits
+// behind it; 0: its code is longer than fastBits, or there is none.
+func (h *huffman) buildSkip() {
+	if h.skip != nil {
+		return
+	}
+	h.skip = new([1 << fastBits]byte)
+	for i, e := range h.fast {
+		if e != 0 {
+			h.skip[i] = byte(e>>8) + byte(e)
 		}
 	}
 }

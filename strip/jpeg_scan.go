@@ -206,78 +206,96 @@ func top(b []byte, p int) uint64 {
 
 var errNoCode = damaged("picture data does not decode")
 
-// walkSequential walks whole blocks (T.81 F.2.2).
+// walkSequential walks whole blocks (T.81 F.2.2). The next bits of the data are
+// in v, from the top: n of them count, of which the first is bit 8*at-n. What
+// else is in v comes again with the next load.
 func (j *jpegFile) walkSequential(unit []jpegBlock, n int) error {
 	for _, b := range unit {
+		b.dc.buildSkip()
 		b.ac.buildMany()
 	}
 	w := &j.walk
+	v, have, at := uint64(0), uint(0), 0
 	for range n {
 		for _, b := range unit {
-			if w.bit > w.safe {
+			if have == 0 || 8*at-int(have) > w.safe {
+				if at > 0 {
+					w.bit = 8*at - int(have)
+				}
 				if err := j.refill(); err != nil {
 					return err
 				}
+				at = w.bit>>3 + 1
+				v, have = uint64(w.buf[at-1])<<56<<(w.bit&7), uint(8-w.bit&7)
 			}
-			p := w.bit
-			size, length := b.dc.next(top(w.buf, p))
-			if length == 0 {
+			if v, have, at = walkBlock(w.buf, v, have, at, b.dc, b.ac); at == 0 {
 				return errNoCode
 			}
-			if p = walkCoefficients(w.buf, p+length+int(size), b.ac); p < 0 {
-				return errNoCode
-			}
-			w.bit = p
 		}
 	}
+	w.bit = 8*at - int(have)
 	return nil
 }
 
-// walkCoefficients walks the 63 AC coefficients of a block and returns the
-// position behind them, or -1.
-func walkCoefficients(buf []byte, p int, ac *huffman) int {
-	many := (*[1 << fastBits]uint32)(ac.many)
-	for k := 1; k < 64; {
-		v := top(buf, p)
-		// Two look-ups take at most 2*(11+15) of the 57 bits.
-		e := many[v>>(64-fastBits)]
-		if e != 0 {
-			k2 := k + int(e>>manyShift&0xff)
-			if k2 < 64 {
-				p += int(e & manyBits)
-				if e&manyEOB != 0 {
-					return p
-				}
-				k = k2
+// walkBlock walks one block and returns where it ends; at is 0 if it does not
+// decode.
+func walkBlock(buf []byte, v uint64, n uint, at int, dc, ac *huffman) (uint64, uint, int) {
+	many := (*[1 << manyWidth]uint16)(ac.many)
+	v |= binary.BigEndian.Uint64(buf[at:]) >> (n & 63) // now there are 56 or more
+	at += int(63-n) >> 3
+	n |= 56
+	bits := uint(dc.skip[v>>(64-fastBits)])
+	if bits == 0 {
+		size, length := dc.next(v)
+		if length == 0 {
+			return 0, 0, 0
+		}
+		bits = uint(length) + uint(size)
+	}
+	v <<= bits & 63
+	n -= bits
+	for k := uint(1); ; {
+		v |= binary.BigEndian.Uint64(buf[at:]) >> (n & 63)
+		at += int(63-n) >> 3
+		n |= 56
+		// Two look-ups take at most 2*(12+15) bits.
+		e := uint(many[v>>(64-manyWidth)])
+		if k += e >> manyShift; k < 64 {
+			v <<= e & manyBits
+			n -= e & manyBits
+			e = uint(many[v>>(64-manyWidth)])
+			if k += e >> manyShift; k < 64 {
 				v <<= e & manyBits
-				if e = many[v>>(64-fastBits)]; e == 0 {
-					continue
-				}
-				if k2 = k + int(e>>manyShift&0xff); k2 < 64 {
-					p += int(e & manyBits)
-					if e&manyEOB != 0 {
-						return p
-					}
-					k = k2
-					continue
-				}
+				n -= e & manyBits
+				continue
 			}
 		}
+		steps := e >> manyShift
+		if k == 64 || steps >= manyEOB && steps != manyNone && k-manyEOB < 64 { // the block ends with a symbol of e
+			return v << (e & manyBits), n - e&manyBits, at
+		}
+		k -= steps
 		// One symbol: a long code, or the block may end within several.
+		v |= binary.BigEndian.Uint64(buf[at:]) >> (n & 63)
+		at += int(63-n) >> 3
+		n |= 56
 		symbol, length := ac.next(v)
-		if length == 0 {
-			return -1
+		bits := uint(length) + uint(symbol&15)
+		v <<= bits & 63
+		n -= bits
+		switch {
+		case length == 0:
+			return 0, 0, 0
+		case symbol == 0:
+			return v, n, at
+		case symbol&15 == 0 && symbol < 0xf0: // has a meaning in progressive pictures only
+			return 0, 0, 0
 		}
-		p += length + int(symbol&15)
-		if symbol == 0 {
-			return p
-		}
-		if symbol&15 == 0 && symbol < 0xf0 { // has a meaning in progressive pictures only
-			return -1
-		}
-		if k += int(symbol>>4) + 1; k > 64 {
-			return -1
+		if k += uint(symbol>>4) + 1; k >= 64 {
+			if k > 64 {
+				return 0, 0, 0
+			}
+			return v, n, at
 		}
 	}
-	return p
 }

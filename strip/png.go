@@ -2,6 +2,7 @@ package strip
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"io"
@@ -31,6 +32,10 @@ type pngFile struct {
 	palette     []byte
 	alpha       []byte            // tRNS
 	colour      map[string][]byte // the small colour chunks
+	late        map[string]bool   // colour chunks that came behind the palette
+	paletteSeen bool              // a PLTE, even one that is a mere suggestion
+	suggestion  []byte            // that palette
+	sRGBFirst   bool              // sRGB came before iCCP
 	profile     []byte
 	orientation int
 
@@ -57,7 +62,7 @@ func (c pngChunk) end() int64 { return c.off + c.size + 4 }
 // stripPNG rewrites a PNG or APNG from its model. It reads compressed data
 // twice: once to find where it truly ends, once to copy it.
 func stripPNG(dst io.Writer, src io.ReaderAt, size int64) (Removed, error) {
-	p := &pngFile{in: newInput(src, size), orientation: 1, colour: map[string][]byte{}}
+	p := &pngFile{in: newInput(src, size), orientation: 1, colour: map[string][]byte{}, late: map[string]bool{}}
 	if err := p.parse(); err != nil {
 		return 0, err
 	}
@@ -139,8 +144,15 @@ func (p *pngFile) parse() error {
 	if c.name == "IEND" && c.end() < p.in.size {
 		p.removed |= RemovedHidden
 	}
+	if p.suggestion != nil && (len(p.late) == 0 || !bytes.Equal(p.suggestion, pngSuggestion)) {
+		p.removed |= RemovedOther
+	}
 	return nil
 }
+
+// pngSuggestion stands for the palette of a picture that is not indexed if
+// colour chunks follow it.
+var pngSuggestion = []byte{0, 0, 0}
 
 // whole says whether everything that was announced has been read.
 func (p *pngFile) whole() bool {
@@ -223,10 +235,12 @@ func (p *pngFile) takePalette(c pngChunk) error {
 	switch {
 	case err != nil:
 		return err
-	case len(b)%3 != 0 || p.palette != nil || p.picture != nil || p.alpha != nil:
+	case len(b)%3 != 0 || p.paletteSeen || p.picture != nil || p.alpha != nil:
 		return damaged("palette of wrong form")
-	case p.ihdr[9] != 3:
-		p.removed |= RemovedOther
+	}
+	p.paletteSeen = true
+	if p.ihdr[9] != 3 {
+		p.suggestion = b
 		return nil
 	}
 	if most := 3 << p.ihdr[8]; len(b) > most {
@@ -257,33 +271,37 @@ func (p *pngFile) takeAlpha(c pngChunk) error {
 	return err
 }
 
-// pngColourSizes are the fixed lengths of the colour chunks (PNG 11.3.2), in
-// the order in which they are written.
+// pngColourSizes are the fixed lengths of the colour chunks (PNG 11.3.2).
 var pngColourSizes = []struct {
 	name string
 	size int64
 }{{"cICP", 4}, {"sRGB", 1}, {"gAMA", 4}, {"cHRM", 32}, {"mDCV", 24}, {"cLLI", 8}}
 
 // takeColour keeps the first of each colour chunk before the picture data.
-// Decoders ignore one of a wrong length, a late and a second one.
+// Decoders ignore one of a wrong length and a second one. Behind the palette,
+// where it must not be, Chromium uses it and libpng does not: it stays there.
 func (p *pngFile) takeColour(c pngChunk) error {
 	for _, s := range pngColourSizes {
 		if s.name != c.name {
 			continue
 		}
-		if p.picture != nil || p.palette != nil && c.name != "mDCV" && c.name != "cLLI" ||
-			c.size != s.size || p.colour[c.name] != nil {
+		if p.picture != nil || c.size != s.size || p.colour[c.name] != nil {
 			p.removed |= RemovedOther
 			return nil
 		}
 		b, err := p.body(c, s.size, s.size)
-		// Decoders ignore an impossible value, and one of two that contradict.
-		if err == nil && (c.name == "sRGB" && (b[0] > 3 || p.profile != nil) || c.name == "gAMA" && (string(b) == "\x00\x00\x00\x00" || b[0] > 0x7f)) {
+		if err != nil {
+			return err
+		}
+		// Decoders ignore an impossible value.
+		if c.name == "sRGB" && b[0] > 3 || c.name == "gAMA" && (string(b) == "\x00\x00\x00\x00" || b[0] > 0x7f) {
 			p.removed |= RemovedOther
 			return nil
 		}
 		p.colour[c.name] = b
-		return err
+		if p.paletteSeen {
+			p.late[c.name] = true
+		}
 	}
 	return nil
 }
@@ -296,20 +314,16 @@ func (p *pngFile) write(w *pngWriter) error {
 		b := binary.BigEndian.AppendUint32(nil, p.frameCount)
 		w.chunk("acTL", binary.BigEndian.AppendUint32(b, p.plays))
 	}
-	if p.profile != nil {
-		b, err := deflateProfile(p.profile)
-		if err != nil {
-			return err
-		}
-		w.chunk("iCCP", b)
-	}
-	for _, s := range pngColourSizes {
-		if b := p.colour[s.name]; b != nil {
-			w.chunk(s.name, b)
-		}
+	if err := p.writeColours(w, false); err != nil {
+		return err
 	}
 	if p.palette != nil {
 		w.chunk("PLTE", p.palette)
+	} else if len(p.late) > 0 {
+		w.chunk("PLTE", pngSuggestion)
+	}
+	if err := p.writeColours(w, true); err != nil {
+		return err
 	}
 	if p.alpha != nil {
 		w.chunk("tRNS", p.alpha)
@@ -326,5 +340,33 @@ func (p *pngFile) write(w *pngWriter) error {
 		}
 	}
 	w.chunk("IEND", nil)
+	return nil
+}
+
+// writeColours writes the colour chunks that belong before the palette, or those
+// behind it. Of sRGB and a profile, which contradict, decoders use the first,
+// the last or the better one: they stay in their order.
+func (p *pngFile) writeColours(w *pngWriter, late bool) error {
+	small := func(names ...string) {
+		for _, name := range names {
+			if b := p.colour[name]; b != nil && p.late[name] == late {
+				w.chunk(name, b)
+			}
+		}
+	}
+	if small("cICP"); p.sRGBFirst {
+		small("sRGB")
+	}
+	if p.profile != nil && p.late["iCCP"] == late {
+		b, err := deflateProfile(p.profile)
+		if err != nil {
+			return err
+		}
+		w.chunk("iCCP", b)
+	}
+	if !p.sRGBFirst {
+		small("sRGB")
+	}
+	small("gAMA", "cHRM", "mDCV", "cLLI")
 	return nil
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/klauspost/compress/zlib"
 )
 
-// takeProfile keeps the first colour profile before palette and picture,
-// normalised and under a constant name.
+// takeProfile keeps the first colour profile before the picture, normalised and
+// under a constant name.
 func (p *pngFile) takeProfile(c pngChunk) error {
 	p.removed |= RemovedOther // at least its name goes, unless it is already ours
-	if p.picture != nil || p.palette != nil || p.profile != nil || p.colour["sRGB"] != nil {
+	if p.picture != nil || p.profile != nil {
 		return nil
 	}
 	r := &pngRunReader{p: p, next: c.off - 8, name: "iCCP", end: c.end()}
@@ -33,6 +33,10 @@ func (p *pngFile) takeProfile(c pngChunk) error {
 	}
 	p.profile, _ = normaliseICC(profile, space)
 	if p.profile != nil {
+		p.sRGBFirst = p.colour["sRGB"] != nil
+		if p.paletteSeen {
+			p.late["iCCP"] = true
+		}
 		if ours, err := deflateProfile(p.profile); err == nil && bytes.Equal(ours, body) {
 			p.removed &^= RemovedOther
 		}
