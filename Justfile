@@ -3,6 +3,7 @@
 export CGO_ENABLED := "0"
 tools := "go tool -modfile=.ci/tools/go.mod"
 race := "CGO_ENABLED=1 go test -race"
+corpus := 'if [ -e .cache/corpus/complete ]; then export EMBERDROP_CORPUS="$PWD/.cache/corpus"; fi'
 
 [private]
 default:
@@ -20,7 +21,8 @@ run data="./data": tor
 
 # every check and every test
 test: check tor browser corpus
-    if [ -e .cache/corpus/complete ]; then export EMBERDROP_CORPUS="$PWD/.cache/corpus"; fi; {{ race }} -timeout 30m ./...
+    {{ corpus }}; {{ race }} -timeout 30m $(go list ./... | grep -v /tests)
+    go test -timeout 30m ./tests/...
 
 # what must hold before a commit: format, vet, staticcheck, generated pages, known vulnerabilities
 check:
@@ -33,6 +35,15 @@ check:
 # make the pages' Go code anew from the templates
 gen:
     {{ tools }} templ generate -path views
+
+# every page in every state and language, from sample data, as files to look at
+pages folder="artefacts/pages":
+    go run ./views/preview {{ folder }}
+
+# the long forms: a hundred thousand power cuts, every fault, a thousand kills
+soak:
+    EMBERDROP_CRASHES=100000 EMBERDROP_SOAK=1 go test -timeout 6h ./link ./eventlog ./vault ./sweeper
+    EMBERDROP_KILLS=1000 EMBERDROP_SOAK=1 go test -timeout 2h -run 'Kill|Device' ./tests
 
 # benchmarks, each against a baseline in the same run
 bench pattern=".":
