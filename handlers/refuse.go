@@ -145,13 +145,13 @@ func advice(w views.Words, found string) string {
 
 // sentence is a problem as text: one line.
 func sentence(w views.Words, p views.Problem) string {
-	return w.Say("problem."+p.ID+".title") + ". " + p.Sentence(w)
+	return w.Say("problem.line", "Title", w.Say("problem."+p.ID+".title"), "Next", p.Sentence(w))
 }
 
 var noContext = context.Background() // pages made in advance belong to no request
 
 func gonePage(w views.Words) (templ.Component, string) {
-	return views.Gone{}.Page(w), w.Say("gone.title") + ". " + w.Say("gone.why_not")
+	return views.Gone{}.Page(w), w.Say("problem.line", "Title", w.Say("gone.title"), "Next", w.Say("gone.why_not"))
 }
 
 func brokenPage(w views.Words) (templ.Component, string) {

@@ -141,7 +141,12 @@ func (w Words) Kind(it Item) string {
 	if it.Type == "" {
 		return w.Size(it.Size)
 	}
-	return it.Type + w.Say("list.separator") + w.Size(it.Size)
+	name := it.Type
+	if w.Dir() == "rtl" {
+		// Isolated, or the number behind a Latin name would stand on its wrong side.
+		name = "\u2068" + name + "\u2069"
+	}
+	return name + w.Say("list.separator") + w.Size(it.Size)
 }
 
 // Weight says how much a link's items weigh together.

@@ -14,6 +14,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"rsc.io/qr"
@@ -66,7 +67,9 @@ func run(dir string) error {
 				return fmt.Errorf("%s: %w", s.Name, err)
 			}
 			// Served from a folder, a page's own addresses have no host before them.
-			local := strings.NewReplacer(`href="/`, `href="./`, `src="/`, `src="./`).Replace(page.String())
+			local := progressFrame.ReplaceAllString(page.String(), `src="/progress-part.`+w.Lang()+`.html"`)
+			local = strings.NewReplacer(`href="/`, `href="./`, `src="/`, `src="./`).Replace(local)
+			local = languageLink.ReplaceAllString(local, `href="`+s.Name+`.$1.html"`)
 			name := s.Name + "." + w.Lang() + ".html"
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(local), 0o644); err != nil {
 				return err
@@ -76,6 +79,11 @@ func run(dir string) error {
 	}
 	return nil
 }
+
+var (
+	progressFrame = regexp.MustCompile(`src="/progress/[^"]*"`)
+	languageLink  = regexp.MustCompile(`href="\?lang=([^"]*)"`)
+)
 
 // drawDusk draws a sky, a low sun and hills: a picture that belongs to nobody.
 func drawDusk(w, h int) image.Image {
