@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -50,7 +51,9 @@ func TestPanicOrder(t *testing.T) {
 			}
 			changes := watch(t, data, filepath.Join(data, "vault"), filepath.Join(data, "log"))
 			began := time.Now()
-			go way.call(t, server, data)
+			var calling sync.WaitGroup
+			calling.Go(func() { way.call(t, server, data) })
+			defer calling.Wait() // the folder is needed until then
 			var order []string
 			var key, marked time.Duration
 			for left := 4; left > 0; {
