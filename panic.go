@@ -69,10 +69,10 @@ func (f folder) refusePanicked() error {
 	return nil
 }
 
-// panicNow is the running server's part: keys first, then every lease, then it
-// stops serving and wipes the rest.
+// panicNow is the running server's part: keys on the disk first, then those in
+// RAM and every lease, then it stops serving and wipes the rest.
 func (s *server) panicNow() error {
-	err := errors.Join(s.links.Panic(), s.folder.destroyKeys())
+	err := errors.Join(s.folder.destroyKeys(), s.links.Panic())
 	s.stop(errPanicked)
 	return err
 }
