@@ -35,14 +35,23 @@ func TestOnePhotoInFirefox(t *testing.T) {
 	must.do(f.Click("input[name=burn]"))
 	must.shot("upload-filled")
 	must.do(f.Click("button.go"))
+	must.do(f.Frame("iframe[name=result]"))
 	must.do(f.Wait("#link"))
-	must.shot("link-ready")
+	must.shot("link-framed")
 	link, receipt := must.text("#link"), must.text("#receipt")
+	must.do(f.Top())
 	if !strings.HasPrefix(link, server.Address+"/s/") {
 		t.Fatalf("the page shows the link %q", link)
 	}
-	// Back is for sharing something else: a fresh form, under an id of its own.
+	// The answer has a page of its own.
 	used := must.url()
+	must.do(f.Open(strings.Replace(used, "/u/", "/up/", 1)))
+	must.do(f.Wait("img.tile"))
+	must.shot("link-ready")
+	if again := must.text("#link"); again != link {
+		t.Fatalf("the page of its own shows the link %q", again)
+	}
+	// Back is for sharing something else: a fresh form, under an id of its own.
 	must.do(f.Back())
 	must.do(f.Wait("input[type=file]"))
 	if fresh := must.url(); path(fresh) == path(used) {
