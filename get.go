@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"strconv"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"emberdrop/client"
 	"emberdrop/seal"
@@ -190,59 +188,6 @@ func (g *getting) unlock(ctx context.Context) (client.Place, error) {
 	}
 }
 
-var errNoTerminal = errors.New("no terminal")
-
-// ask asks on the terminal; an end of input is an empty answer.
-func (g *getting) ask(ctx context.Context, question string) (string, error) {
-	return g.atTerminal(ctx, question, func(file *os.File) (string, error) {
-		line, err := bufio.NewReader(file).ReadString('\n')
-		if errors.Is(err, io.EOF) {
-			err = nil
-		}
-		return strings.ToLower(strings.TrimSpace(line)), err
-	})
-}
-
-// askHidden asks for something that the terminal must not show.
-func (g *getting) askHidden(ctx context.Context, question string) (string, error) {
-	return g.atTerminal(ctx, question, func(file *os.File) (string, error) {
-		defer fmt.Fprintln(g.stderr)
-		text, err := term.ReadPassword(int(file.Fd()))
-		return string(text), err
-	})
-}
-
-// atTerminal reads an answer. An interrupt ends it, which reading by itself would
-// not notice, and the terminal is left as it was. The error is errNoTerminal, or
-// ctx's.
-func (g *getting) atTerminal(ctx context.Context, question string, read func(*os.File) (string, error)) (string, error) {
-	file, ok := g.in.(*os.File)
-	if !ok {
-		return "", errNoTerminal
-	}
-	fd := int(file.Fd())
-	before, err := term.GetState(fd)
-	if err != nil {
-		return "", errNoTerminal
-	}
-	type answer struct {
-		text string
-		err  error
-	}
-	given := make(chan answer, 1)
-	fmt.Fprint(g.stderr, question)
-	go func() {
-		text, err := read(file)
-		given <- answer{text, err}
-	}()
-	select {
-	case a := <-given:
-		return a.text, a.err
-	case <-ctx.Done():
-		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
-	}
-}
-
 // save brings everything in an opened link onto the disk, synced: after that the
 // server may forget it.
 func (g *getting) save(ctx context.Context, lease client.Place) error {
@@ -259,9 +204,7 @@ func (g *getting) save(ctx context.Context, lease client.Place) error {
 	for i, item := range view.Items {
 		name := newName(g.out, item.Kind, i+1)
 		err := g.keepFile(name, !g.sealed(), func(file *os.File) error {
-			g.shown.begin("receiving "+name.stem+name.ext, item.Size)
-			defer g.shown.end()
-			if err := g.client.Fetch(ctx, lease, i+1, item, file, g.shown.at); err != nil || !g.sealed() {
+			if err := g.fetch(ctx, lease, i+1, item, file); err != nil || !g.sealed() {
 				return err
 			}
 			return g.unseal(file, item.Size)
@@ -271,6 +214,12 @@ func (g *getting) save(ctx context.Context, lease client.Place) error {
 		}
 	}
 	return syncDir(g.out)
+}
+
+func (g *getting) fetch(ctx context.Context, lease client.Place, n int, item client.Item, file *os.File) error {
+	g.shown.begin("receiving item "+strconv.Itoa(n), item.Size)
+	defer g.shown.end()
+	return g.client.Fetch(ctx, lease, n, item, file, g.shown.at)
 }
 
 // unseal saves what is in a sealed file: all of it, or nothing if any of it does
