@@ -52,7 +52,8 @@ func openStore(cfg Config, create bool) (*store, error) {
 		return err
 	})
 	if s.fatal.stopped() {
-		return nil, err // the lock stays: Pebble may still be at work in there
+		// Not err: background work may have stopped it after Open came back without one.
+		return nil, s.fatal.reason() // the lock stays: Pebble may still be at work in there
 	}
 	if err != nil {
 		return nil, errors.Join(damaged("opening the store", err), lock.Close())

@@ -151,7 +151,7 @@ func bits() int {
 	if soak() {
 		return 2000
 	}
-	return 60
+	return 24
 }
 
 func files(t *testing.T, disk vfs.FS, dir, suffix string) (out []string) {
