@@ -70,13 +70,13 @@ func (s *aacSkip) coupling() {
 	w := s.channel(nil)
 	for range lists - 1 {
 		if switched == 1 || s.get(1) == 1 {
-			s.code(aacScale)
+			s.scale()
 			continue
 		}
 		for g := range w.groups {
 			for _, book := range s.books[g][:w.bands] {
 				if book != 0 {
-					s.code(aacScale)
+					s.scale()
 				}
 			}
 		}
@@ -132,7 +132,7 @@ func (s *aacSkip) channel(w *aacWindow) *aacWindow {
 				noise = true
 				s.skip(9)
 			default:
-				s.code(aacScale)
+				s.scale()
 			}
 		}
 	}
@@ -209,18 +209,75 @@ func (s *aacSkip) spectrum(w *aacWindow) {
 			if book == 0 || book > 11 {
 				continue
 			}
-			b := &aacBooks[book]
-			for range int(widths[k]) * windows / b.dim {
-				i := s.code(b.codes)
-				if s.over {
-					return
-				}
-				if b.after != "" {
-					s.after(b.after[i])
-				}
+			if s.band(int(book), int(widths[k])*windows/aacBooks[book].dim); s.over {
+				return
 			}
 		}
 	}
+}
+
+// band reads n codes of the spectrum.
+func (s *aacSkip) band(book, n int) {
+	b, fast := &aacBooks[book], &aacFast[book]
+	for n > 0 && !s.over {
+		// A look-up needs aacFastBits of the 57 bits that there are.
+		v, taken := s.next(), 0
+		e := 1
+		for ; n > 0 && taken <= 57-aacFastBits; n-- {
+			if e = int(fast[v>>(64-aacFastBits)]); e == 0 {
+				break
+			}
+			v <<= e & 63
+			taken += e
+		}
+		s.skip(taken)
+		if e != 0 || s.over {
+			continue
+		}
+		n--
+		if i := s.code(b.codes); b.after != "" && !s.over {
+			s.after(b.after[i])
+		}
+	}
+}
+
+// scale reads one scale factor.
+func (s *aacSkip) scale() {
+	if e := aacFast[0][s.next()>>(64-aacFastBits)]; e != 0 {
+		s.skip(int(e))
+		return
+	}
+	s.code(aacScale)
+}
+
+// aacFast says by the next bits how many of them a code takes with its signs; 0
+// if the code is longer or has an escape. Number 0 is for scale factors.
+var aacFast = aacFastTables()
+
+const aacFastBits = 10
+
+func aacFastTables() (tables [12][1 << aacFastBits]uint8) {
+	for book := range tables {
+		b := aacBooks[book]
+		if book == 0 {
+			b.codes = aacScale
+		}
+		for v := range tables[book] {
+			s := aacSkip{bitsAt: &bitsAt{b: []byte{byte(v >> (aacFastBits - 8)), byte(v << (16 - aacFastBits)), 0, 0}}}
+			i := s.code(b.codes)
+			if s.over || s.pos > aacFastBits {
+				continue
+			}
+			if b.after != "" {
+				if b.after[i] >= 'a' {
+					continue
+				}
+				s.after(b.after[i])
+			}
+			tables[book][v] = uint8(s.pos)
+		}
+	}
+	return tables
 }
 
 // after steps over the signs and escapes behind a code.

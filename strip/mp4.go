@@ -1,14 +1,16 @@
 package strip
 
 import (
+	"bufio"
 	"io"
 )
 
-// Buffers of the two ways a file is read: jumping from header to header, and
-// through the samples.
+// Buffers of the two ways a file is read, jumping from header to header and
+// through the samples, and of what is written.
 const (
 	mp4HeaderWindow = 64 << 10
-	mp4SampleWindow = 128 << 10
+	mp4SampleWindow = 256 << 10
+	mp4OutBuffer    = 256 << 10 // chunks of sound are small
 )
 
 // mp4MaxTables bounds the boxes that describe samples (moov and moof together).
@@ -37,11 +39,15 @@ func stripMP4(dst io.Writer, src io.ReaderAt, size int64) (Removed, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := writeMovie(dst, m, total); err != nil {
+	out := bufio.NewWriterSize(dst, mp4OutBuffer)
+	if err := writeMovie(out, m, total); err != nil {
 		return 0, err
 	}
-	filter.dst = dst
-	return f.removed | filter.removed, filter.write(m)
+	filter.dst = out
+	if err := filter.write(m); err != nil {
+		return 0, err
+	}
+	return f.removed | filter.removed, out.Flush()
 }
 
 // readFile reads the boxes of the file into the model.

@@ -3,7 +3,6 @@ package strip
 import (
 	"bufio"
 	"encoding/binary"
-	"io"
 	"math"
 )
 
@@ -76,7 +75,7 @@ var mp4FileType = append([]byte{0, 0, 0, 32}, "ftypisom\x00\x00\x02\x00isomiso2a
 
 // writeMovie writes everything but the sample data, which has total bytes and
 // must follow.
-func writeMovie(dst io.Writer, m *mp4Movie, total int64) error {
+func writeMovie(w *bufio.Writer, m *mp4Movie, total int64) error {
 	moov, err := m.build(0, false)
 	if err != nil {
 		return err
@@ -97,11 +96,10 @@ func writeMovie(dst io.Writer, m *mp4Movie, total int64) error {
 	if moov.size() > math.MaxUint32 {
 		return damaged("tables too large")
 	}
-	w := bufio.NewWriterSize(dst, 64<<10)
 	w.Write(mp4FileType)
 	moov.write(w)
-	w.Write(header)
-	return w.Flush()
+	_, err = w.Write(header)
+	return err
 }
 
 // build makes moov for sample data that begins at start.

@@ -3,6 +3,7 @@ package strip
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 )
 
 // H.264 NAL units (ITU-T H.264, 7.3.1 and 7.4.1). The lists here are allowlists:
@@ -34,29 +35,18 @@ const seiMost = 64 << 10
 
 // nalStart finds the first Annex B start code, 00 00 01, in b; -1 without one.
 // This is where most of the time of stripping a video goes, hence the words of
-// eight bytes: only a word with two zero bytes in a row, or one at its end, is
-// looked at closely (bytes.Index compares byte by byte here).
+// eight bytes, 32 bytes at a time: only where two zeros follow one another, which
+// emulation prevention makes rare, is it looked at closely.
 func nalStart(b []byte) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		for len(b)-i >= 40 { // four words, and one more to go on with
-			w, x := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+8:])
-			y, z := binary.LittleEndian.Uint64(b[i+16:]), binary.LittleEndian.Uint64(b[i+24:])
-			w, x, y, z = w|w>>8, x|x>>8, y|y>>8, z|z>>8
-			if ((w-ones)&^w|(x-ones)&^x|(y-ones)&^y|(z-ones)&^z)&tops != 0 {
-				break
-			}
-			i += 32
-		}
-		x := binary.LittleEndian.Uint64(b[i:])
-		x |= x >> 8 // a zero byte now: two in a row before, or one at the end
-		if (x-ones)&^x&tops == 0 {
+	for ; len(b)-i >= 34; i += 32 {
+		c := (*[34]byte)(b[i:])
+		if zeroPairs(c[0:])|zeroPairs(c[8:])|zeroPairs(c[16:])|zeroPairs(c[24:]) == 0 {
 			continue
 		}
-		for k := i; k < i+8 && k+2 < len(b); k++ {
-			if b[k] == 0 && b[k+1] == 0 && b[k+2] == 1 {
-				return k
+		for k := 0; k < 32; k += 8 {
+			if at := startCodes(c[k:]); at != 0 {
+				return i + k + bits.TrailingZeros64(at)>>3
 			}
 		}
 	}
@@ -66,6 +56,21 @@ func nalStart(b []byte) int {
 		}
 	}
 	return -1
+}
+
+// zeroBytes is not 0 if x has a zero byte; its lowest bit is in the lowest one.
+func zeroBytes(x uint64) uint64 { return (x - 0x0101010101010101) &^ x & 0x8080808080808080 }
+
+// zeroPairs is not 0 if one of the first eight bytes and the next are zero.
+func zeroPairs(b []byte) uint64 {
+	return zeroBytes(binary.LittleEndian.Uint64(b) | binary.LittleEndian.Uint64(b[1:]))
+}
+
+// startCodes has its lowest bit in the first of eight bytes where a start code
+// begins.
+func startCodes(b []byte) uint64 {
+	third := binary.LittleEndian.Uint64(b[2:]) ^ 0x0101010101010101
+	return zeroBytes(binary.LittleEndian.Uint64(b) | binary.LittleEndian.Uint64(b[1:]) | third)
 }
 
 // nalSplit calls fn for the units in b, which should be one but, in files of
