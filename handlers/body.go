@@ -54,6 +54,11 @@ func (b *body) Read(p []byte) (int, error) {
 
 func (b *body) Close() error { return b.src.Close() }
 
+// drains is how many times the largest upload is read for nothing. A form that is
+// sent on beyond that is cut off, and its browser shows no answer; the progress
+// frame has said why.
+const drains = 5
+
 // answerThenDrain gives an answer while the visitor is still sending, then
 // reads what comes on, for nothing, so that the answer is seen: browsers show
 // it only when they are done sending, and Firefox sends a form again up to
@@ -73,7 +78,7 @@ func (s *site) answerThenDrain(v *visit, b *body, answer func() error) error {
 	if b.err != nil && b.err != errBody {
 		return nil // there is no more to come
 	}
-	b.err, b.max = nil, s.Limits.MaxUpload
+	b.err, b.max = nil, drains*s.Limits.MaxUpload
 	io.Copy(io.Discard, b)
 	return nil
 }

@@ -193,8 +193,27 @@ func (f *form) readFile(part *multipart.Part) error {
 		return nil
 	}
 	f.items++
-	_, err := f.upload.Add(body)
+	file := &sender{src: body}
+	_, err := f.upload.Add(file)
+	if file.err != nil {
+		return errors.Join(errMalformed, err) // the form ends in the middle of the file
+	}
 	return err
+}
+
+// sender remembers that reading failed, which whoever reads may tell in words of
+// its own.
+type sender struct {
+	src io.Reader
+	err error
+}
+
+func (s *sender) Read(p []byte) (int, error) {
+	n, err := s.src.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
 }
 
 func readField(part io.Reader, f field) (string, error) {

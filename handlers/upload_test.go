@@ -108,6 +108,7 @@ func TestRefusedUploads(t *testing.T) {
 		"multipart/form-data":               "no boundary",
 		"multipart/form-data; boundary=x":   "--x\r\ncanary",
 		"multipart/mixed; boundary=x":       "--x--\r\n",
+		"multipart/form-data; boundary=z":   "--z\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n" + string(broken),
 	} {
 		if g := r.do("POST", "/", "", strings.NewReader(body), "Content-Type", kind); g.status != 400 {
 			t.Errorf("%q: %d", kind, g.status)
