@@ -21,8 +21,8 @@ run data="./data": tor
 
 # every check and every test
 test: check tor browser corpus
-    {{ corpus }}; {{ race }} -timeout 30m $(go list ./... | grep -v /tests)
-    go test -timeout 30m ./tests/...
+    {{ race }} -short -timeout 30m $(go list ./... | grep -v -e /tests -e /strip)
+    {{ corpus }}; go test -timeout 30m ./...
 
 # what must hold before a commit: format, vet, staticcheck, generated pages, known vulnerabilities
 check:
@@ -40,10 +40,13 @@ gen:
 pages folder="artefacts/pages":
     go run ./views/preview {{ folder }}
 
-# the long forms: a hundred thousand power cuts, every fault, a thousand kills
+# the long forms: a hundred thousand power cuts, every fault at every place, a thousand kills
 soak:
-    EMBERDROP_CRASHES=100000 EMBERDROP_SOAK=1 go test -timeout 6h ./link ./eventlog ./vault ./sweeper
-    EMBERDROP_KILLS=1000 EMBERDROP_SOAK=1 go test -timeout 2h -run 'Kill|Device' ./tests
+    EMBERDROP_CRASHES=100000 go test -timeout 0 -run 'TestCrashes$' ./link
+    EMBERDROP_SOAK=1 go test -timeout 60m -run 'TestFaults$|Damaged|CutPayload|TestLinearizable|TestCheckThenBurn' ./link
+    EMBERDROP_SOAK=1 go test -timeout 60m ./eventlog ./strip
+    EMBERDROP_SOAK=1 EMBERDROP_KILLS=1000 go test -timeout 2h -run 'Kill|Device' ./tests
+    EMBERDROP_BENCH=big go test -run '^$' -bench 'Open|Purge' -benchtime 1x -timeout 60m ./link
 
 # benchmarks, each against a baseline in the same run
 bench pattern=".":

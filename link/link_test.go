@@ -219,33 +219,34 @@ func TestPassphrase(t *testing.T) {
 
 func TestDamagedPayloadBurnsNothing(t *testing.T) {
 	r := newRig(t)
-	a := r.burn()
+	a := r.upload(Policy{Views: 1}, "", "", []byte(strings.Repeat("a long text \n", 1000)), picture(1), bytes.Repeat([]byte("x"), 100))
 	names, _ := r.vault.Names()
-	path := "vault/" + names[0]
-	f, err := r.fs.OpenReadWrite(path, "")
+	f, err := r.fs.OpenReadWrite("vault/"+names[0], "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	fi, _ := f.Stat()
-	tail := make([]byte, 16)
-	if _, err := f.ReadAt(tail, fi.Size()-16); err != nil {
-		t.Fatal(err)
-	}
-	broken := append([]byte{tail[0] ^ 1}, tail[1:]...)
-	if _, err := f.WriteAt(broken, fi.Size()-16); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.reveal(a); !errors.Is(err, ErrUnavailable) {
-		t.Fatalf("reveal of a damaged payload: %v", err)
-	}
-	if got := r.state(a); got != "unopened" {
-		t.Fatalf("a damaged payload burned: %q", got)
-	}
-	if findings, _ := r.Verify(); len(findings) != 1 {
-		t.Fatalf("verify finds %v", findings)
-	}
-	if _, err := f.WriteAt(tail, fi.Size()-16); err != nil {
-		t.Fatal(err)
+	// The header, the first byte of the first item, the middle, the trailer.
+	for _, at := range []int64{0, 40, 120, 4096, (4096 + fi.Size()) / 2, fi.Size() - 16} {
+		was := make([]byte, 1)
+		if _, err := f.ReadAt(was, at); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt([]byte{was[0] ^ 1}, at); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.reveal(a); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("reveal of a payload damaged at %d: %v", at, err)
+		}
+		if got := r.state(a); got != "unopened" {
+			t.Fatalf("a payload damaged at %d burned: %q", at, got)
+		}
+		if findings, _ := r.Verify(); len(findings) != 1 {
+			t.Fatalf("damage at %d: verify finds %v", at, findings)
+		}
+		if _, err := f.WriteAt(was, at); err != nil {
+			t.Fatal(err)
+		}
 	}
 	r.mustReveal(a)
 }
