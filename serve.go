@@ -142,8 +142,10 @@ func (s *server) publish(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	handler, err := handlers.New(handlers.Config{
-		Links: s.links, Origin: s.origin, Log: s.events,
-		Limits: handlers.Limits{MaxFile: s.flags.maxFile, MaxUpload: s.flags.maxUpload},
+		Links: s.links, Origin: s.origin, Log: s.events, ReceiptTTL: s.flags.receiptTTL,
+		Limits: handlers.Limits{
+			MaxFile: s.flags.maxFile, MaxPassFile: s.flags.maxPass, MaxUpload: s.flags.maxUpload, AnyFile: s.flags.anyFile,
+		},
 	})
 	if err != nil {
 		return errors.Join(err, s.listener.Close())

@@ -248,7 +248,9 @@ func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (s *site) canonical(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := r.URL.Path
-		if clean := path.Clean(p); !strings.HasPrefix(p, "/") || (p != clean && p != clean+"/") {
+		clean := path.Clean(p)
+		slash := clean != "/" && p == clean+"/" // a slash at the end is an address of its own; "//" is not
+		if !strings.HasPrefix(p, "/") || (p != clean && !slash) {
 			s.handle(s.nothing).ServeHTTP(w, r)
 			return
 		}

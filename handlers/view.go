@@ -152,8 +152,20 @@ func (v *visit) serve(content io.ReadSeeker, it link.Item, n int) {
 	h.Set("Content-Type", m.kind)
 	h.Set("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": m.label(n)}))
 	// No time: when something was made or stored is nobody's business.
-	http.ServeContent(v.w, v.r, "", noTime, content)
+	http.ServeContent(uncached{v.w}, v.r, "", noTime, content)
 }
+
+// uncached keeps Cache-Control on every answer: http.ServeContent drops it from
+// a 416.
+type uncached struct{ http.ResponseWriter }
+
+func (w uncached) WriteHeader(status int) {
+	w.Header().Set("Cache-Control", "private, no-store")
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController through.
+func (w uncached) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // done ends a lease because its viewer has seen enough.
 func (s *site) done(v *visit) error {

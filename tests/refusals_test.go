@@ -37,7 +37,7 @@ func badInput(t *testing.T) []bad {
 		return badForm(t, name, status, says, parts...)
 	}
 	kind, whole := formOf(t, file, text("burn", "on"))
-	const noFile, malformed, damaged = "Choose at least one photo", "Send a multipart form", "could not be understood whole"
+	const noFile, malformed, damaged = "Choose at least one file or write a note", "Send a multipart form", "could not be understood whole"
 	return []bad{
 		{"not multipart: bare bytes", "image/jpeg", photo, 400, malformed},
 		{"not multipart: urlencoded", "application/x-www-form-urlencoded", []byte("file=x&burn=on"), 400, malformed},
@@ -60,7 +60,7 @@ func badInput(t *testing.T) []bad {
 		form("a JPEG without its picture", 422, damaged, instance.File("x.jpg", append(bytes.Clone(photo[:2]), 0xff, 0xd9))),
 		form("half a PNG", 422, damaged, instance.File("x.png", sample.PNG(64, 64, 1)[:2000])),
 		form("half a JPEG after a whole one", 422, damaged, file, instance.File("y.jpg", photo[:len(photo)/2])),
-		form("an SVG called photo", 415, "JPEG and PNG", instance.File("x.jpg", []byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`))),
+		form("an SVG called photo", 415, "JPEG, PNG, GIF or WebP", instance.File("x.jpg", []byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`))),
 		form("a program called photo", 415, "", instance.File("x.jpg", append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 500)...))),
 
 		form("caption of 201 characters", 422, "200 characters", file, text("caption", strings.Repeat("é", 201))),
