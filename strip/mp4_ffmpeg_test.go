@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -62,15 +63,26 @@ func mp4Strip(t testing.TB, path string) ([]byte, Removed) {
 	return out.Bytes(), removed
 }
 
+// mp4Ordinary are the files that every run makes: of each kind one.
+// With EMBERDROP_SOAK all are made.
+var mp4Ordinary = strings.Fields(`rotated.mp4 timecode.mp4 fragments.mp4 dash.mp4 video.mp4 chapters.mp4 cut.mp4
+	2point1.mp4 mp3.mp4 interlaced.mp4 avc3.mp4`)
+
 // TestMP4KeepsSamples: whatever ffmpeg writes comes out with the same pictures,
 // sounds and times, and with nothing that names its maker.
 func TestMP4KeepsSamples(t *testing.T) {
 	plain := mp4Plain(t)
+	made := func(name string, args ...string) string {
+		if os.Getenv("EMBERDROP_SOAK") == "" && !slices.Contains(mp4Ordinary, name) {
+			return ""
+		}
+		return ffmpeg(t, name, args...)
+	}
 	copied := func(name string, args ...string) string {
-		return ffmpeg(t, name, append([]string{"-i", plain}, append([]string{"-map_metadata", "0", "-c", "copy"}, args...)...)...)
+		return made(name, append([]string{"-i", plain}, append([]string{"-map_metadata", "0", "-c", "copy"}, args...)...)...)
 	}
 	encoded := func(name string, args ...string) string {
-		return ffmpeg(t, name, append(mp4Sources("1"), args...)...)
+		return made(name, append(mp4Sources("1"), args...)...)
 	}
 	subs := filepath.Join(t.TempDir(), "s.srt")
 	chapters := filepath.Join(t.TempDir(), "c.txt")
@@ -97,10 +109,10 @@ func TestMP4KeepsSamples(t *testing.T) {
 		{copied("audio.mp4", "-vn"), RemovedSoftware, false},
 		{copied("video.mp4", "-an"), RemovedSoftware, false},
 		{copied("rtphint.mp4", "-movflags", "+rtphint"), RemovedTrack, false},
-		{ffmpeg(t, "subtitles.mp4", "-i", plain, "-i", subs, "-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text"), RemovedTrack, false},
-		{ffmpeg(t, "chapters.mp4", "-i", plain, "-i", chapters, "-map_metadata", "1", "-map_chapters", "1", "-c", "copy"), RemovedTrack, false},
-		{ffmpeg(t, "cut.mp4", "-ss", "0.7", "-i", plain, "-c", "copy"), RemovedSoftware, false},
-		{ffmpeg(t, "late.mp4", "-i", plain, "-itsoffset", "0.5", "-i", plain, "-map", "0:v", "-map", "1:a", "-c", "copy"), RemovedSoftware, false},
+		{made("subtitles.mp4", "-i", plain, "-i", subs, "-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text"), RemovedTrack, false},
+		{made("chapters.mp4", "-i", plain, "-i", chapters, "-map_metadata", "1", "-map_chapters", "1", "-c", "copy"), RemovedTrack, false},
+		{made("cut.mp4", "-ss", "0.7", "-i", plain, "-c", "copy"), RemovedSoftware, false},
+		{made("late.mp4", "-i", plain, "-itsoffset", "0.5", "-i", plain, "-map", "0:v", "-map", "1:a", "-c", "copy"), RemovedSoftware, false},
 		{encoded("threeaudio.mp4", append(x264, "-map", "0:v", "-map", "1:a", "-map", "1:a", "-c:a", "aac", "-ar", "48000")...), RemovedSoftware, false},
 		{encoded("surround.mp4", append(x264, "-c:a", "aac", "-ac", "6")...), RemovedSoftware, false},
 		{encoded("2point1.mp4", append(x264, "-af", "pan=2.1|c0=c0|c1=c0|c2=c0", "-c:a", "aac")...), RemovedSoftware, false},
@@ -115,6 +127,9 @@ func TestMP4KeepsSamples(t *testing.T) {
 		{encoded("pixels.mp4", append(x264, "-vf", "setsar=4/3", "-c:a", "aac")...), RemovedSoftware, false},
 	}
 	for _, c := range cases {
+		if c.path == "" {
+			continue
+		}
 		t.Run(filepath.Base(c.path), func(t *testing.T) {
 			out, removed := mp4Strip(t, c.path)
 			if removed&c.class != c.class {
