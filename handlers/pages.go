@@ -47,6 +47,7 @@ var medias = map[string]media{
 	"image/webp": {"image/webp", "WebP", views.Picture, "photo", "webp", true},
 	"video/mp4":  {"video/mp4", "MP4", views.Video, "video", "mp4", true},
 	link.Text:    {typeText, "", views.Note, "note", "txt", true},
+	link.Sealed:  {link.Sealed, "", views.Sealed, "sealed", "emberdrop", false},
 }
 
 // mediaOf never passes a media type through that is not on the list: a browser
@@ -209,6 +210,9 @@ func previewLines(w views.Words, p link.Preview) []string {
 		}
 		for _, it := range p.Items {
 			lines = append(lines, "item: "+kindAndSize(it))
+			if it.Kind == link.Sealed {
+				next = w.Say("text.sealed") // a POST alone would count a view of ciphertext
+			}
 		}
 	}
 	lines = append(lines, "ends: "+ends(p.Ends))

@@ -105,6 +105,7 @@ const (
 	Picture
 	Video
 	Note
+	Sealed // by its sender; the key is nowhere here
 )
 
 // Item is one item of a link.
@@ -120,7 +121,7 @@ type Item struct {
 
 // Contents says what a link holds: "2 photos, 1 video".
 func (w Words) Contents(items []Item) string {
-	var n [Note + 1]int
+	var n [Sealed + 1]int
 	for _, it := range items {
 		n[it.Kind]++
 	}
@@ -128,7 +129,7 @@ func (w Words) Contents(items []Item) string {
 	for _, k := range []struct {
 		kind Kind
 		id   string
-	}{{Picture, "items.pictures"}, {Video, "items.videos"}, {Note, "items.notes"}, {File, "items.files"}} {
+	}{{Picture, "items.pictures"}, {Video, "items.videos"}, {Note, "items.notes"}, {Sealed, "items.sealed"}, {File, "items.files"}} {
 		if n[k.kind] > 0 {
 			parts = append(parts, w.Count(k.id, n[k.kind]))
 		}
@@ -193,6 +194,6 @@ func (w Words) short(d time.Duration) string {
 
 // Numbered names one item among several: "Photo 2".
 func (w Words) Numbered(it Item, n int) string {
-	id := map[Kind]string{Picture: "item.picture", Video: "item.video", Note: "item.note", File: "item.file"}[it.Kind]
+	id := map[Kind]string{Picture: "item.picture", Video: "item.video", Note: "item.note", Sealed: "item.sealed", File: "item.file"}[it.Kind]
 	return w.Say(id, "N", n)
 }

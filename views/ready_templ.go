@@ -459,7 +459,7 @@ func (p Ready) panel(w Words, framed bool) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if has(p.Items, File) {
+		if has(p.Items, File) || has(p.Items, Sealed) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, "<p class=\"notice\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -701,7 +701,7 @@ func (p Ready) look(w Words, it Item, n int) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		case it.Kind == File:
+		case it.Kind == File, it.Kind == Sealed:
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 56, "<span class=\"tile\"><b>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
