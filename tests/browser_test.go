@@ -67,13 +67,8 @@ func TestOnePhotoInFirefox(t *testing.T) {
 		t.Fatal("the interstitial does not show the caption")
 	}
 	must.do(f.Click("button.go"))
-	must.do(f.Wait("img"))
+	must.picture("figure img")
 	must.shot("view")
-	img, err := f.Pixels("figure img")
-	must.do(err)
-	if dull(img) {
-		t.Fatal("the view page shows no picture")
-	}
 	must.do(f.Reload())
 	must.do(f.Wait("figure img"))
 
@@ -199,6 +194,21 @@ func (m musts) unfold(click, open string) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	m.t.Fatalf("%s does not open %s", click, open)
+}
+
+// picture waits until a picture is there and shows more than one colour.
+func (m musts) picture(selector string) {
+	m.t.Helper()
+	m.do(m.f.Wait(selector))
+	for range 100 {
+		img, err := m.f.Pixels(selector)
+		m.do(err)
+		if !dull(img) {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	m.t.Fatalf("%s shows no picture", selector)
 }
 
 // dull reports whether a picture has one colour.
