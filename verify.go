@@ -12,7 +12,7 @@ import (
 func verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify --data DIR",
-		Short: "compare log, projections and payload files of a stopped server; changes nothing",
+		Short: "compare log, projections and payload files of a stopped server, and mend nothing",
 		Args:  cobra.NoArgs,
 	}
 	open := dataFlags(cmd)
