@@ -15,8 +15,8 @@ const wanted = "send a JPEG, PNG, GIF or WebP picture, or an MP4 video with H.26
 const (
 	hintPicture = "save or export it as JPEG or PNG and send that"
 	hintVideo   = "convert it to MP4 with H.264 and AAC, for example with HandBrake or ffmpeg, and send that"
-	hintHEIC    = "on an iPhone set Camera, Formats to Most Compatible, or share it as JPEG; elsewhere export it as JPEG"
-	hintMOV     = "export it as MP4 with H.264; on an iPhone set Camera, Formats to Most Compatible"
+	hintHEIC    = "on an iPhone set Settings, Camera, Formats to Most Compatible, or share it as JPEG; elsewhere export it as JPEG"
+	hintMOV     = "convert it to MP4 with H.264 and AAC, for example with HandBrake or ffmpeg (ffmpeg -i in.mov -c:v libx264 -c:a aac out.mp4), and send that; on an iPhone set Settings, Camera, Formats to Most Compatible and share it as MP4"
 	hintDoc     = "send pictures of its pages as JPEG or PNG"
 	hintArchive = "take the files out and send them one by one"
 )

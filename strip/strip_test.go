@@ -204,6 +204,7 @@ func TestManyParts(t *testing.T) {
 		"png":  behindIHDR(pngSample(t, 8, 8), bytes.Repeat(pngChunkBytes("tEXt", "k\x00"+canary), 65535)),
 		"gif":  behindScreen(gifSample(t, 8, 8, 1), strings.Repeat("\x21\xfe\x0b"+canary+"\x00", 65535)),
 		"webp": webpBytes(testFiles(t, "webp")["animated.webp"][12:], bytes.Repeat(riffBytes("XMP ", canary), 65535)),
+		"mp4":  madeMP4{behind: bytes.Repeat(mp4box("uuid", canary), 65535)}.bytes(),
 	} {
 		var out bytes.Buffer
 		allocated := testing.AllocsPerRun(1, func() {
