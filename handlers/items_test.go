@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"regexp"
 	"strconv"
 	"strings"
@@ -135,6 +136,52 @@ func TestAnyFile(t *testing.T) {
 		if g.header.Get("Content-Type") != "application/octet-stream" || g.header.Get("Content-Disposition") != "attachment; filename=file-1.bin" {
 			t.Errorf("%v", g.header)
 		}
+	}
+}
+
+// What its sender sealed is told apart before it is opened, and is for saving only.
+func TestSealedByItsSender(t *testing.T) {
+	r := newRig(t)
+	const magic = "\x89emberdrop\r\n\x1a\n\x00\x01"
+	sealed := bytes.NewBufferString(magic)
+	w := seal.NewWriter(sealed, seal.NewKey(), []byte(magic))
+	_, err := w.Write(make([]byte, seal.Padme(3000)))
+	must(t, err)
+	must(t, w.Close())
+	content := sealed.Bytes()
+	kind := link.Sealed + " " + strconv.Itoa(len(content))
+
+	a := r.share(file("x.html", content))
+	const command = "Its sender sealed this: emberdrop get 'LINK', with the part behind the #, opens it.\n"
+	if g := r.get(a["link"], ""); !strings.Contains(g.body, "item: "+kind+"\n") || !strings.HasSuffix(g.body, command) || strings.Contains(g.body, "POST") {
+		t.Errorf("by curl: %q", g.body)
+	}
+	if g := r.get(a["link"], browser); !strings.Contains(g.body, "shared a sealed file with you") || !strings.Contains(g.body, "run emberdrop get &#39;LINK&#39;.") || strings.Contains(g.body, "think before you open it") {
+		t.Errorf("closed: %s", g.body)
+	}
+	if g := r.get(a["receipt"], ""); !strings.HasPrefix(g.body, "state: unopened\n") {
+		t.Errorf("looking counted: %q", g.body)
+	}
+	view, page := r.opened(a["link"])
+	if !strings.Contains(page, "run emberdrop get &#39;ADDRESS&#39;.") || strings.Contains(page, "open it offline") || strings.Contains(page, `src="`+view) {
+		t.Errorf("open: %s", page)
+	}
+	if g := r.get(view, ""); !strings.Contains(g.body, "/1 "+kind+"\n") {
+		t.Errorf("the view by curl: %q", g.body)
+	}
+	for _, g := range []got{r.get(view+"/1", browser), r.get(view+"/1?download", "")} {
+		if g.body != string(content) || g.header.Get("Content-Type") != link.Sealed || g.header.Get("Content-Disposition") != "attachment; filename=sealed-1.emberdrop" || g.header.Get("Content-Security-Policy") != policyBytes {
+			t.Errorf("%d bytes, %v", len(g.body), g.header)
+		}
+	}
+
+	// Behind a passphrase nothing tells what it is.
+	a = r.share(file("x", content), val("passphrase", "canary"))
+	if g := r.get(a["link"], ""); strings.Contains(g.body, "emberdrop get") || strings.Contains(g.body, "item:") {
+		t.Errorf("locked, by curl: %q", g.body)
+	}
+	if g := r.get(a["link"], browser); strings.Contains(g.body, "emberdrop get") {
+		t.Errorf("locked: %s", g.body)
 	}
 }
 

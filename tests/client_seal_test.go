@@ -82,6 +82,28 @@ func TestSealedByTheClient(t *testing.T) {
 	}
 }
 
+// TestSealedNeedsItsKey: a link that lost its # on the way is found out before it
+// is opened, and with the whole one nothing has been spent.
+func TestSealedNeedsItsKey(t *testing.T) {
+	d := openDrop(t)
+	photo := sample.Photo(160, 120, 1)
+	link, receipt := d.put(t, append(inFiles(t, photo), "--seal", "--burn")...)
+	bare, _, _ := strings.Cut(link, "#")
+	dir := t.TempDir()
+	for _, cut := range []string{bare, bare + "#"} {
+		r := d.get(t, cut, "--yes", "--out", dir)
+		if r.code != 1 || !strings.Contains(r.stderr, "the link is without its key") || !strings.Contains(r.stderr, "item: application/vnd.emberdrop.sealed ") {
+			t.Fatalf("without its key: %d\n%s%s", r.code, r.stdout, r.stderr)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Fatalf("%d files were saved (%v)", len(left), err)
+	}
+	wantLines(t, d.ask(t, "GET", receipt), "state: unopened")
+	wantSaved(t, d.get(t, link, "--yes", "--out", dir), dir, map[string][]byte{"photo-1.jpg": stripped(t, photo)})
+	wantLines(t, d.ask(t, "GET", receipt), "state: destroyed: viewed", "views: 1")
+}
+
 // inBytes looks for needles in what went over a connection.
 func inBytes(t *testing.T, sent []byte, needles []needle.Needle) []needle.Hit {
 	t.Helper()

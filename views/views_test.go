@@ -238,6 +238,43 @@ func TestInjection(t *testing.T) {
 	}
 }
 
+// In every language the pages of what its sender sealed say that a browser cannot
+// open it and which command can, and do not frighten as those of other files do.
+func TestSealedPages(t *testing.T) {
+	seen := 0
+	each(t, func(t *testing.T, page string, doc *html.Node) {
+		kind, _, _ := strings.Cut(t.Name()[strings.LastIndex(t.Name(), "/")+1:], ".")
+		told := 0
+		for _, n := range elements(doc) {
+			class, _ := attr(n, "class")
+			if n.Data == "p" && strings.Contains(class, "notice") && strings.Contains(text(n), "emberdrop get '") && strings.Contains(text(n), "#") {
+				told++
+			}
+			if strings.Contains(class, "bad") && strings.HasSuffix(kind, "-sealed") {
+				t.Errorf("it warns: %s", text(n))
+			}
+			if target, _ := attr(n, "target"); kind == "ready-sealed" && target == "_blank" {
+				t.Errorf("there is nothing to look at, but it offers %s", text(n))
+			}
+		}
+		switch {
+		case kind == "closed-sealed" || kind == "open-sealed":
+			seen++
+			if told != 1 {
+				t.Errorf("it is told %d times how to open it", told)
+			}
+		case told > 0:
+			t.Error("nothing is sealed here, but it says how to open that")
+		}
+		if download := strings.Contains(page, `download="sealed-1.emberdrop"`); download != (kind == "open-sealed") {
+			t.Errorf("to be saved: %v", download)
+		}
+	})
+	if seen != 2*len(forms) {
+		t.Errorf("%d pages were looked at", seen)
+	}
+}
+
 // First load is one page and one stylesheet; the icon comes after.
 func TestSizes(t *testing.T) {
 	const budget = 14 << 10

@@ -174,6 +174,9 @@ func TestPhrases(t *testing.T) {
 		w.Terms(views.Terms{Now: now, Ends: at(time.Hour), Idle: day}):       "Ends today at 15:05 UTC. It also ends when nobody has opened it for 1 day.",
 		w.Contents([]views.Item{{Kind: views.Picture}, {Kind: views.Video}}): "a photo, a video",
 		w.Contents([]views.Item{{}, {}}):                                     "2 files",
+		w.Contents([]views.Item{{}, {Kind: views.Sealed}}):                   "a sealed file, a file",
+		w.Contents([]views.Item{{Kind: views.Sealed}, {Kind: views.Sealed}}): "2 sealed files",
+		w.Numbered(views.Item{Kind: views.Sealed}, 2):                        "Sealed file 2",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -73,6 +73,8 @@ func All(w views.Words, picture, qr string) []Sample {
 	ready.Repeat, ready.QR, ready.Terms, ready.Address = false, "", views.Terms{Now: now}, ""
 	ready.Removed = views.RemovedIDs()
 	add("ready-never", ready.Page(w))
+	ready.Items, ready.Removed = []views.Item{{Kind: views.Sealed, Size: 3_211_280, Path: picture, Label: "sealed-1.emberdrop"}}, nil
+	add("ready-sealed", ready.Page(w))
 
 	add("closed-burn", closed.Page(w))
 	c := closed
@@ -94,6 +96,9 @@ func All(w views.Words, picture, qr string) []Sample {
 	c = closed
 	c.Items = mixed("")
 	add("closed-mixed", c.Page(w))
+	sealed := views.Item{Kind: views.Sealed, Size: 3_211_280, Label: "sealed-1.emberdrop"}
+	c.Items = []views.Item{sealed}
+	add("closed-sealed", c.Page(w))
 
 	add("open-final", open.Page(w))
 	o := open
@@ -105,6 +110,9 @@ func All(w views.Words, picture, qr string) []Sample {
 	add("open-mixed", o.Page(w))
 	o.Items = mixed(picture)[2:3]
 	add("open-video", o.Page(w))
+	sealed.Path = picture
+	o.Items = []views.Item{sealed}
+	add("open-sealed", o.Page(w))
 	o.Items = mixed(picture)[3:4]
 	o.Items[0].Text = Hostile + "\n\n  \U0001f525 \u202eindented\u202c\nend"
 	add("open-hostile-note", o.Page(w))
