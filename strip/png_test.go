@@ -136,3 +136,40 @@ func TestPNGBombs(t *testing.T) {
 		}
 	}
 }
+
+// TestColourChunksStayInPlace: Chromium uses colour chunks behind a palette and
+// libpng does not, and of sRGB and a profile each takes another. So they stay
+// where they are, and a palette that is a mere suggestion becomes a constant.
+func TestColourChunksStayInPlace(t *testing.T) {
+	profile, err := deflateProfile(swapped())
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := map[string][]byte{
+		"gAMA": pngChunkBytes("gAMA", "\x00\x01\x86\xa0"), "sRGB": pngChunkBytes("sRGB", "\x00"), "iCCP": pngChunkBytes("iCCP", string(profile)),
+		"PLTE": pngChunkBytes("PLTE", canary[:9]), "cHRM": pngChunkBytes("cHRM", string(make([]byte, 32))),
+	}
+	for in, want := range map[string]string{
+		"gAMA PLTE": "gAMA", "PLTE gAMA": "PLTE gAMA", "PLTE": "", "PLTE cHRM gAMA": "PLTE gAMA cHRM",
+		"sRGB iCCP": "sRGB iCCP", "iCCP sRGB": "iCCP sRGB", "PLTE iCCP": "PLTE iCCP", "sRGB PLTE iCCP": "sRGB PLTE iCCP",
+		"iCCP PLTE sRGB": "iCCP PLTE sRGB", "gAMA PLTE gAMA": "gAMA",
+	} {
+		var chunks [][]byte
+		for name := range strings.FieldsSeq(in) {
+			chunks = append(chunks, made[name])
+		}
+		b := behindIHDR(pngSample(t, 8, 8), chunks...)
+		out, _, err := stripBytes(b)
+		if err != nil {
+			t.Fatal(in, err)
+		}
+		names, bodies := pngChunks(t, out)
+		if got := strings.Join(names[1:slices.Index(names, "IDAT")], " "); got != want {
+			t.Errorf("%s becomes %s, want %s", in, got, want)
+		}
+		if i := slices.Index(names, "PLTE"); i >= 0 && !bytes.Equal(bodies[i], pngSuggestion) {
+			t.Errorf("%s: the palette is %q", in, bodies[i])
+		}
+		checkStrip(t, b)
+	}
+}
