@@ -23,24 +23,29 @@ func dataFlags(cmd *cobra.Command) (open func() (folder, error)) {
 	}
 }
 
-func initCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "init --data DIR",
-		Short: "make a data folder: the onion address, the host key, an empty log and vault",
-		Args:  cobra.NoArgs,
-	}
+// folderCommand is a command that works on a data folder and takes so many
+// arguments besides its flags.
+func folderCommand(use, short string, args int, run func(cmd *cobra.Command, f folder, args []string) error) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(args)}
 	open := dataFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		f, err := open()
 		if err != nil {
 			return err
 		}
-		if err := f.create(onion.NewKey()); err != nil {
-			return err
-		}
-		return f.printAddress(cmd.OutOrStdout())
+		return run(cmd, f, args)
 	}
 	return cmd
+}
+
+func initCommand() *cobra.Command {
+	return folderCommand("init --data DIR", "make a data folder: the onion address, the host key, an empty log and vault", 0,
+		func(cmd *cobra.Command, f folder, _ []string) error {
+			if err := f.create(onion.NewKey()); err != nil {
+				return err
+			}
+			return f.printAddress(cmd.OutOrStdout())
+		})
 }
 
 func (f folder) printAddress(out io.Writer) error {

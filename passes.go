@@ -22,51 +22,31 @@ func passesCommand() *cobra.Command {
 }
 
 func mintCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "mint --data DIR N",
-		Short: "make N passes (1 to 1000) on a running server and print them; nothing else keeps them",
-		Args:  cobra.ExactArgs(1),
-	}
-	open := dataFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		n, err := strconv.Atoi(args[0])
-		if err != nil || n < 1 || n > 1000 {
-			return usageError{fmt.Errorf("%q is not a number from 1 to 1000", args[0])}
-		}
-		f, err := open()
-		if err != nil {
-			return err
-		}
-		var codes []string
-		if err := f.ask(cmd.Context(), "POST", "/passes?n="+strconv.Itoa(n), &codes); err != nil {
-			return err
-		}
-		for _, code := range codes {
-			fmt.Fprintln(cmd.OutOrStdout(), code)
-		}
-		return nil
-	}
-	return cmd
+	return folderCommand("mint --data DIR N", "make N passes (1 to 1000) on a running server and print them; nothing else keeps them", 1,
+		func(cmd *cobra.Command, f folder, args []string) error {
+			n, err := strconv.Atoi(args[0])
+			if err != nil || n < 1 || n > 1000 {
+				return usageError{fmt.Errorf("%q is not a number from 1 to 1000", args[0])}
+			}
+			var codes []string
+			if err := f.ask(cmd.Context(), "POST", "/passes?n="+strconv.Itoa(n), &codes); err != nil {
+				return err
+			}
+			for _, code := range codes {
+				fmt.Fprintln(cmd.OutOrStdout(), code)
+			}
+			return nil
+		})
 }
 
 func countCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "count --data DIR",
-		Short: "say how many passes are not spent",
-		Args:  cobra.NoArgs,
-	}
-	open := dataFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		f, err := open()
-		if err != nil {
+	return folderCommand("count --data DIR", "say how many passes are not spent", 0,
+		func(cmd *cobra.Command, f folder, _ []string) error {
+			var n int
+			if err := f.ask(cmd.Context(), "GET", "/passes", &n); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), n)
 			return err
-		}
-		var n int
-		if err := f.ask(cmd.Context(), "GET", "/passes", &n); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), n)
-		return err
-	}
-	return cmd
+		})
 }

@@ -9,23 +9,13 @@ import (
 )
 
 func rebuildCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "rebuild --data DIR",
-		Short: "fold the log anew into its projections, on a stopped server",
-		Args:  cobra.NoArgs,
-	}
-	open := dataFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		f, err := open()
-		if err != nil {
+	return folderCommand("rebuild --data DIR", "fold the log anew into its projections, on a stopped server", 0,
+		func(cmd *cobra.Command, f folder, _ []string) error {
+			report, err := eventlog.Rebuild(f.log(nil, nil))
+			if err != nil {
+				return f.advise(err)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "rebuilt:", report)
 			return err
-		}
-		report, err := eventlog.Rebuild(f.log(nil, nil))
-		if err != nil {
-			return f.advise(err)
-		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), "rebuilt:", report)
-		return err
-	}
-	return cmd
+		})
 }

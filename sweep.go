@@ -9,20 +9,10 @@ import (
 )
 
 func sweepCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "sweep --data DIR",
-		Short: "have a running server end what is due and shred what has ended, now",
-		Args:  cobra.NoArgs,
-	}
-	open := dataFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		f, err := open()
-		if err != nil {
-			return err
-		}
-		return f.ask(cmd.Context(), "POST", "/sweep", nil)
-	}
-	return cmd
+	return folderCommand("sweep --data DIR", "have a running server end what is due and shred what has ended, now", 0,
+		func(cmd *cobra.Command, f folder, _ []string) error {
+			return f.ask(cmd.Context(), "POST", "/sweep", nil)
+		})
 }
 
 // purged is what a purge did; its JSON names are an interface.
@@ -42,23 +32,13 @@ func (s *server) purge(ctx context.Context) (purged, error) {
 }
 
 func purgeCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "purge --data DIR",
-		Short: "have a running server drop finished links from the log and every trace of them from the disk, now",
-		Args:  cobra.NoArgs,
-	}
-	open := dataFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		f, err := open()
-		if err != nil {
+	return folderCommand("purge --data DIR", "have a running server drop finished links from the log and every trace of them from the disk, now", 0,
+		func(cmd *cobra.Command, f folder, _ []string) error {
+			var p purged
+			if err := f.ask(cmd.Context(), "POST", "/purge", &p); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "purged: %d links, %d events, in %s\n", p.Links, p.Events, time.Duration(p.Took)*time.Millisecond)
 			return err
-		}
-		var p purged
-		if err := f.ask(cmd.Context(), "POST", "/purge", &p); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "purged: %d links, %d events, in %s\n", p.Links, p.Events, time.Duration(p.Took)*time.Millisecond)
-		return err
-	}
-	return cmd
+		})
 }
