@@ -67,7 +67,7 @@ func privateNetwork(t *testing.T) *tornet.Network {
 		t.Skip("needs a private Tor network")
 	}
 	network.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 		defer cancel()
 		began := time.Now()
 		network.net, network.err = tornet.Start(ctx, tornet.Config{})
@@ -117,8 +117,17 @@ func serve(t *testing.T, l net.Listener, page string) {
 	t.Cleanup(func() { srv.Close() })
 }
 
-// fetch gets a page through the network's client, once: whoever has waited for Published needs no second try.
-func fetch(n *tornet.Network, host string) (string, error) {
+// fetch gets a page through the network's client. A client that still holds the descriptor of a service that was
+// started anew fails once and then asks for a fresh one, as a person would who reloads; so there is a second try.
+func fetch(n *tornet.Network, host string) (page string, err error) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(time.Second) {
+		if page, err = fetchOnce(n, host); err == nil || time.Now().After(end) {
+			return page, err
+		}
+	}
+}
+
+func fetchOnce(n *tornet.Network, host string) (string, error) {
 	dialer, err := proxy.SOCKS5("tcp", n.SOCKS(), nil, nil)
 	if err != nil {
 		return "", err
@@ -136,10 +145,10 @@ func fetch(n *tornet.Network, host string) (string, error) {
 	return string(b), err
 }
 
-// published waits with a limit of two minutes.
+// published waits with a limit of four minutes.
 func published(t *testing.T, s *onion.Service) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	if err := s.Published(ctx); err != nil {
 		t.Fatalf("%v, at %+v", err, s.Progress())

@@ -21,7 +21,7 @@ var (
 	program = sync.OnceValues(func() (string, error) { return instance.Build(context.Background(), scratch) })
 
 	network = sync.OnceValues(func() (*tornet.Network, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 		defer cancel()
 		return tornet.Start(ctx, tornet.Config{Dir: filepath.Join(scratch, "net")})
 	})
@@ -80,14 +80,33 @@ func serveTor(t *testing.T, data string, args ...string) *instance.Instance {
 	if err := os.WriteFile(torrc, []byte(theNetwork(t).Torrc()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	s, err := instance.Serve(ctx, instance.Config{Program: theProgram(t), Data: data, Args: append(args, "--torrc-extra", torrc)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Stop() })
+	reachable(t, s)
 	return s
+}
+
+// reachable waits until a visitor gets through. The descriptor is uploaded by
+// then, but a client's first circuit may fail, and its tor then tries another.
+func reachable(t *testing.T, s *instance.Instance) {
+	t.Helper()
+	client, err := instance.ViaSOCKS(theNetwork(t).SOCKS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		if _, err = client.Get(t.Context(), s.Address+"/"); err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the published service is not reachable: %v", err)
+		}
+	}
 }
 
 // servePlain serves a data folder on a unix socket, and gives a client for it.

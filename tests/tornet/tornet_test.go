@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 // start starts a network, or skips where there is no tor and nobody said that there must be one.
 func start(t *testing.T) *tornet.Network {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	began := time.Now()
 	n, err := tornet.Start(ctx, tornet.Config{})
@@ -135,7 +135,7 @@ func fetch(t *testing.T, n *tornet.Network, host, want string) {
 		t.Fatal(err)
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: dialer.(proxy.ContextDialer).DialContext, DisableKeepAlives: true}}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	for {
 		req, _ := http.NewRequestWithContext(ctx, "GET", "http://"+host+"/", nil)
