@@ -312,7 +312,7 @@ func TestMP4BoundedReading(t *testing.T) {
 	make := func(first int) []byte {
 		var offs []byte
 		for i := range n {
-			offs = be(offs, first+(n-1-i)*len(unit))
+			offs = binary.BigEndian.AppendUint32(offs, uint32(first+(n-1-i)*len(unit)))
 		}
 		return madeMP4{samples: samples, boxes: map[string][]byte{
 			"stsc": mp4box("stsc", 0, 1, 1, 1, 1), "stco": mp4box("stco", 0, n, offs),

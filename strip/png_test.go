@@ -115,7 +115,7 @@ func TestChunksOfOneSize(t *testing.T) {
 
 // TestPNGBombs are small files that claim much.
 func TestPNGBombs(t *testing.T) {
-	zeros := deflated(make([]byte, 64<<20))
+	zeros := deflated(make([]byte, 24<<20))
 	var unsupported *UnsupportedError
 	for name, c := range map[string]struct {
 		b    []byte

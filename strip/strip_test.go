@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 )
@@ -179,10 +180,14 @@ func TestEveryCut(t *testing.T) {
 // TestClaims writes huge values into every place of small files: lengths,
 // counts, sizes and offsets that promise more than there is.
 func TestClaims(t *testing.T) {
+	values, step := []uint32{0xffffffff, 0x7fffffff, 0xfffffff8}, 15
+	if os.Getenv("EMBERDROP_SOAK") != "" {
+		values, step = append(values, 0x80000000, 0), 40
+	}
 	for kind, list := range seeds(t) {
 		for _, b := range list[:min(4, len(list))] {
-			for at := 4; at < min(len(b)-4, 600); at += 1 + at/40 {
-				for _, v := range []uint32{0xffffffff, 0x7fffffff, 0x80000000, 0xfffffff8, 0} {
+			for at := 4; at < min(len(b)-4, 600); at += 1 + at/step {
+				for _, v := range values {
 					c := bytes.Clone(b)
 					binary.BigEndian.PutUint32(c[at:], v)
 					if kind == PNG {
