@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"emberdrop/tests/browser"
 	"emberdrop/tests/instance"
@@ -78,7 +79,19 @@ func serve(ctx context.Context, dir string, network *tornet.Network) (*instance.
 		return nil, err
 	}
 	say("publishing the onion service")
-	return instance.Serve(ctx, instance.Config{Program: program, Data: data, Args: []string{"--torrc-extra", torrc}, Log: os.Stderr})
+	return instance.Serve(ctx, instance.Config{Program: program, Data: data, Args: []string{"--torrc-extra", torrc}, Log: progressOnly{}})
+}
+
+// progressOnly passes on the server's lines about tor's progress; its log is for operators.
+type progressOnly struct{}
+
+func (progressOnly) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		if strings.HasPrefix(line, "tor: ") {
+			fmt.Print("  " + line)
+		}
+	}
+	return len(p), nil
 }
 
 // share uploads a photo, reveals its link, and tries again.
@@ -89,6 +102,13 @@ func share(ctx context.Context, socks, address string) error {
 	}
 	photo := sample.Photo(1600, 1200, 13)
 	say("uploading a photo of %d KB with a place, a camera and a name in its metadata, to burn after reading", len(photo)/1000)
+	// A published service can take a client a second circuit; an upload is not for trying.
+	for range 60 {
+		if _, err = client.Get(ctx, address+"/"); err == nil {
+			break
+		}
+		time.Sleep(time.Second)
+	}
 	up, err := client.Upload(ctx, address+"/", instance.File("holiday.jpg", photo), instance.Text("burn", "on"))
 	if err != nil {
 		return err
