@@ -383,6 +383,15 @@ func TestViewsAndIdleTogether(t *testing.T) {
 }
 
 func TestClockSetBackRevivesNothing(t *testing.T) {
+	t.Run("not even unswept", func(t *testing.T) {
+		r := newRig(t)
+		a := r.upload(Policy{Expire: time.Hour}, "", "", picture(4))
+		r.clock.forward(2 * time.Hour)
+		r.upload(Policy{}, "", "", picture(5)) // the log now knows how late it is
+		r.clock.forward(-2 * time.Hour)
+		_, err := r.Preview(a.Secret.String())
+		r.wantGone("preview with the clock set back", err)
+	})
 	r := newRig(t)
 	a := r.upload(Policy{Expire: time.Hour}, "", "", picture(4))
 	r.clock.forward(2 * time.Hour)
