@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -219,11 +220,22 @@ func (l *Log) tipNow() tip {
 // killed copies the folder of a running log, as a kill -9 leaves it, and points cfg there.
 func killed(t testing.TB, cfg *Config) Config {
 	t.Helper()
-	dir := t.TempDir() + "/log"
-	if err := os.CopyFS(dir, os.DirFS(cfg.Dir)); err != nil {
-		t.Fatal(err)
+	// A copy takes a while, in which Pebble may put a file in another's place: it
+	// counts only if the same files were there before and after.
+	for range 100 {
+		dir := t.TempDir() + "/log"
+		before := files(t, cfg.Dir)
+		err := os.CopyFS(dir, os.DirFS(cfg.Dir))
+		if err == nil && slices.Equal(before, files(t, cfg.Dir)) {
+			cfg.Dir = dir
+			return *cfg
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	cfg.Dir = dir
+	t.Fatal("the folder never stands still")
 	return *cfg
 }
 
