@@ -201,9 +201,8 @@ func (m musts) picture(selector string) {
 	m.t.Helper()
 	m.do(m.f.Wait(selector))
 	for range 100 {
-		img, err := m.f.Pixels(selector)
-		m.do(err)
-		if !dull(img) {
+		// Before it has come it may have no size, and then no picture of it can be taken.
+		if img, err := m.f.Pixels(selector); err == nil && !dull(img) {
 			return
 		}
 		time.Sleep(200 * time.Millisecond)
