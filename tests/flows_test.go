@@ -66,11 +66,7 @@ func TestAlbumNoteAndVideoInFirefox(t *testing.T) {
 		v.reveal(v.shared())
 		v.do(f.Wait("ul.album"))
 		for i := range 10 {
-			img, err := f.Pixels(fmt.Sprintf("ul.album li:nth-child(%d) img", i+1))
-			v.do(err)
-			if dull(img) {
-				t.Errorf("picture %d is not shown", i+1)
-			}
+			v.picture(fmt.Sprintf("ul.album li:nth-child(%d) img", i+1))
 		}
 		if n, err := f.Count("ul.album img"); err != nil || n != 10 {
 			t.Errorf("the album shows %d pictures: %v", n, err)
@@ -138,9 +134,7 @@ func (v visitor) form() {
 func (v visitor) styled() {
 	v.t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		img, err := v.f.Pixels("button.go")
-		v.do(err)
-		if img.Bounds().Dx() > 300 {
+		if img, err := v.f.Pixels("button.go"); err == nil && img.Bounds().Dx() > 300 {
 			return
 		}
 		if time.Now().After(end) {
