@@ -192,62 +192,48 @@ func decode(file []byte, unlock func(kind byte) (lock, error)) (b backup, err er
 }
 
 func backupCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "backup --data DIR FILE",
-		Short: "write the onion key, settings and totals into a sealed file; never a link",
-		Args:  cobra.ExactArgs(1),
-	}
-	open, unlock := dataFlags(cmd), lockFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		f, err := open()
-		if err != nil {
+	var unlock func(prompt io.Writer, kind byte) (lock, error)
+	cmd := folderCommand("backup --data DIR FILE", "write the onion key, settings and totals into a sealed file; never a link", 1,
+		func(cmd *cobra.Command, f folder, args []string) error {
+			l, err := unlock(cmd.ErrOrStderr(), 0)
+			if err != nil {
+				return err
+			}
+			b, err := f.collect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			sealed, err := b.encode(l)
+			if err != nil {
+				return err
+			}
+			if err := writeNew(args[0], sealed); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "backup written; links are not in it, on purpose")
 			return err
-		}
-		l, err := unlock(cmd.ErrOrStderr(), 0)
-		if err != nil {
-			return err
-		}
-		b, err := f.collect(cmd.Context())
-		if err != nil {
-			return err
-		}
-		sealed, err := b.encode(l)
-		if err != nil {
-			return err
-		}
-		if err := writeNew(args[0], sealed); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), "backup written; links are not in it, on purpose")
-		return err
-	}
+		})
+	unlock = lockFlags(cmd)
 	return cmd
 }
 
 func restoreCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "restore --data DIR FILE",
-		Short: "make a new data folder with the address, settings and totals of a backup",
-		Args:  cobra.ExactArgs(1),
-	}
-	open, unlock := dataFlags(cmd), lockFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		f, err := open()
-		if err != nil {
-			return err
-		}
-		file, err := os.ReadFile(args[0])
-		if err != nil {
-			return err
-		}
-		b, err := decode(file, func(kind byte) (lock, error) { return unlock(cmd.ErrOrStderr(), kind) })
-		if err != nil {
-			return err
-		}
-		if err := f.restore(b); err != nil {
-			return err
-		}
-		return f.printAddress(cmd.OutOrStdout())
-	}
+	var unlock func(prompt io.Writer, kind byte) (lock, error)
+	cmd := folderCommand("restore --data DIR FILE", "make a new data folder with the address, settings and totals of a backup", 1,
+		func(cmd *cobra.Command, f folder, args []string) error {
+			file, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			b, err := decode(file, func(kind byte) (lock, error) { return unlock(cmd.ErrOrStderr(), kind) })
+			if err != nil {
+				return err
+			}
+			if err := f.restore(b); err != nil {
+				return err
+			}
+			return f.printAddress(cmd.OutOrStdout())
+		})
+	unlock = lockFlags(cmd)
 	return cmd
 }

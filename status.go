@@ -64,27 +64,19 @@ func freeBytes(path string) (int64, error) {
 }
 
 func statusCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "status --data DIR",
-		Short: "show how a running server is",
-		Args:  cobra.NoArgs,
-	}
-	open := dataFlags(cmd)
-	asJSON := cmd.Flags().Bool("json", false, "as one JSON object")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		f, err := open()
-		if err != nil {
-			return err
-		}
-		var s status
-		if err := f.ask(cmd.Context(), "GET", "/status", &s); err != nil {
-			return err
-		}
-		if *asJSON {
-			return json.NewEncoder(cmd.OutOrStdout()).Encode(s)
-		}
-		return s.print(cmd.OutOrStdout())
-	}
+	var asJSON bool
+	cmd := folderCommand("status --data DIR", "show how a running server is", 0,
+		func(cmd *cobra.Command, f folder, _ []string) error {
+			var s status
+			if err := f.ask(cmd.Context(), "GET", "/status", &s); err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(s)
+			}
+			return s.print(cmd.OutOrStdout())
+		})
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as one JSON object")
 	return cmd
 }
 
