@@ -47,6 +47,15 @@ func (s *server) admin() http.Handler {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, func() (any, error) { return s.status() })
 	})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		now, err := s.status()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", metricsType)
+		now.metrics(w)
+	})
 	mux.HandleFunc("POST /sweep", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, func() (any, error) { return nil, s.sweeper.Sweep() })
 	})

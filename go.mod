@@ -10,6 +10,8 @@ require (
 	github.com/fxamacker/cbor/v2 v2.9.6 // events
 	github.com/klauspost/compress v1.20.3 // notes and backups; finds the true end of PNG data; gzip of pages
 	github.com/nicksnyder/go-i18n/v2 v2.7.0 // messages and plurals
+	github.com/prometheus/client_model v0.3.0 // tests: judges the metrics
+	github.com/prometheus/common v0.42.0 // tests: judges the metrics
 	github.com/rogpeppe/go-internal v1.16.0 // tests: the command line as scripts
 	github.com/schollz/progressbar/v3 v3.19.0 // progress on a terminal
 	github.com/spf13/cobra v1.10.2 // commands, flags, help
@@ -46,8 +48,6 @@ require (
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/prometheus/client_golang v1.16.0 // indirect
-	github.com/prometheus/client_model v0.3.0 // indirect
-	github.com/prometheus/common v0.42.0 // indirect
 	github.com/prometheus/procfs v0.10.1 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/spf13/pflag v1.0.9 // indirect

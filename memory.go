@@ -2,8 +2,6 @@ package main
 
 import (
 	"log/slog"
-	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,14 +16,14 @@ func guardMemory(events *slog.Logger) {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		events.Warn("core dumps cannot be switched off", "room", "main")
 	}
-	if swapping("/proc/swaps") {
+	if swapping() {
 		events.Warn("swap is on: keys and photos in RAM may reach a disk; switch it off (swapoff -a) or encrypt it", "room", "main")
 	}
 }
 
-// swapping reports whether proc(5)'s list of swap areas has one; its first line
-// is a heading.
-func swapping(list string) bool {
-	raw, err := os.ReadFile(list)
-	return err == nil && strings.Count(strings.TrimSpace(string(raw)), "\n") > 0
+// swapping reports whether the kernel has swap areas. It asks the kernel and not
+// /proc, which a hardened service does not see.
+func swapping() bool {
+	var info unix.Sysinfo_t
+	return unix.Sysinfo(&info) == nil && info.Totalswap > 0
 }

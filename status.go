@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"syscall"
 	"time"
 
@@ -12,18 +14,25 @@ import (
 
 // status is what `emberdrop status` shows; its JSON names are an interface.
 type status struct {
-	State    string `json:"state"`   // of the onion service, or "serving" with --listen
-	Address  string `json:"address"` // what links begin with
-	Uptime   int64  `json:"uptime_seconds"`
-	Live     int64  `json:"links_live"`
-	Leases   int    `json:"leases"`
-	Created  int64  `json:"links_created"`
-	Viewed   int64  `json:"views"`
-	Ended    int64  `json:"links_ended"`
-	Unswept  int64  `json:"links_to_shred"`
-	Payloads int64  `json:"payload_bytes"`
-	Log      uint64 `json:"log_bytes"`
-	Free     int64  `json:"disk_free_bytes"`
+	Version   string           `json:"version"`
+	State     string           `json:"state"`   // of the onion service, or "serving" with --listen
+	Percent   int              `json:"percent"` // of tor's bootstrap; 100 with --listen
+	Address   string           `json:"address"` // what links begin with
+	Uptime    int64            `json:"uptime_seconds"`
+	Live      int64            `json:"links_live"`
+	Leases    int              `json:"leases"`
+	Created   int64            `json:"links_created"`
+	Viewed    int64            `json:"views"`
+	Ended     int64            `json:"links_ended"`
+	EndedBy   map[string]int64 `json:"links_ended_by"` // reason -> links
+	Unswept   int64            `json:"links_to_shred"`
+	Overdue   int64            `json:"links_overdue"` // of them, those that should be shredded by now
+	Payloads  int64            `json:"payload_bytes"`
+	Log       uint64           `json:"log_bytes"`
+	Dead      uint64           `json:"log_dead_bytes"` // deleted, and erased by the next purge
+	Free      int64            `json:"disk_free_bytes"`
+	Floor     int64            `json:"disk_floor_bytes"` // --free-floor: uploads stop there
+	Attention []notice         `json:"attention"`        // what needs the operator, the urgent first
 }
 
 func (s *server) status() (out status, err error) {
@@ -35,23 +44,34 @@ func (s *server) status() (out status, err error) {
 	if err != nil {
 		return out, err
 	}
+	health, err := s.links.Health()
+	if err != nil {
+		return out, err
+	}
 	out = status{
-		State: "serving", Address: s.origin, Uptime: int64(time.Since(s.started).Seconds()),
-		Leases: s.links.Leases(), Created: totals.Created, Viewed: totals.Viewed, Log: size.Disk,
+		Version: version, State: "serving", Percent: 100, Address: s.origin, Uptime: int64(time.Since(s.started).Seconds()),
+		Leases: s.links.Leases(), Created: totals.Created, Viewed: totals.Viewed,
+		EndedBy: map[string]int64{}, Overdue: health.Overdue, Log: size.Disk, Dead: size.Dead, Floor: s.flags.floor,
 	}
-	if s.onion != nil {
-		out.State = string(s.onion.Progress().State)
-	}
-	for _, n := range totals.Ended {
+	for reason, n := range totals.Ended {
 		out.Ended += n
+		out.EndedBy[reason.String()] = n
 	}
 	out.Live = totals.Created - out.Ended
 	out.Unswept = out.Ended - totals.Shredded
 	if out.Payloads, err = s.store.vault.Used(); err != nil {
 		return out, err
 	}
-	out.Free, err = freeBytes(s.folder.path)
-	return out, err
+	if out.Free, err = freeBytes(s.folder.path); err != nil {
+		return out, err
+	}
+	seen := sight{Uptime: time.Since(s.started), Behind: health.Behind, Root: os.Geteuid() == 0, Swap: swapping(), HostKeyHere: s.folder.hostKeyHere()}
+	if s.onion != nil {
+		now := s.onion.Progress()
+		out.State, out.Percent, seen.Tor = string(now.State), now.Percent, &now
+	}
+	out.Attention = attention(out, seen)
+	return out, nil
 }
 
 // freeBytes is the room on the disk that unprivileged writers have.
@@ -64,30 +84,52 @@ func freeBytes(path string) (int64, error) {
 }
 
 func statusCommand() *cobra.Command {
-	var asJSON bool
-	cmd := folderCommand("status --data DIR", "show how a running server is", 0,
+	var asJSON, asMetrics bool
+	cmd := folderCommand("status --data DIR", "show how a running server is, and what needs attention", 0,
 		func(cmd *cobra.Command, f folder, _ []string) error {
+			if asJSON && asMetrics {
+				return usageError{errors.New("--json and --prometheus exclude each other")}
+			}
 			var s status
 			if err := f.ask(cmd.Context(), "GET", "/status", &s); err != nil {
 				return err
 			}
-			if asJSON {
+			switch {
+			case asJSON:
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(s)
+			case asMetrics:
+				return s.metrics(cmd.OutOrStdout())
 			}
 			return s.print(cmd.OutOrStdout())
 		})
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as one JSON object")
+	cmd.Flags().BoolVar(&asMetrics, "prometheus", false, "as metrics in Prometheus' text format")
 	return cmd
 }
 
 func (s status) print(out io.Writer) error {
+	state := s.State
+	if s.Percent < 100 {
+		state += fmt.Sprintf(" (%d %%)", s.Percent)
+	}
 	_, err := fmt.Fprintf(out, `state:    %s, up %s
 address:  %s
 links:    %d live, %d made, %d views, %d ended, %d waiting to be shredded, %d leases open
-disk:     %s in payloads, %s in the log, %s free
-`, s.State, time.Duration(s.Uptime)*time.Second, s.Address,
+disk:     %s in payloads, %s in the log, %s free; uploads stop at %s
+`, state, time.Duration(s.Uptime)*time.Second, s.Address,
 		s.Live, s.Created, s.Viewed, s.Ended, s.Unswept, s.Leases,
-		bytesText(s.Payloads), bytesText(int64(s.Log)), bytesText(s.Free))
+		bytesText(s.Payloads), bytesText(int64(s.Log)), bytesText(s.Free), bytesText(s.Floor))
+	if err != nil || len(s.Attention) == 0 {
+		return err
+	}
+	fmt.Fprintln(out, "attention:")
+	for _, n := range s.Attention {
+		mark := "-"
+		if n.Urgent {
+			mark = "!"
+		}
+		_, err = fmt.Fprintf(out, "  %s %s\n      %s\n", mark, n.Text, n.Do)
+	}
 	return err
 }
 

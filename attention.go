@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"emberdrop/onion"
+)
+
+// notice is something that an operator should know, and what to do about it. It
+// names no link and no visitor.
+type notice struct {
+	What   string `json:"what"`   // one of notices; an interface, scripts and alerts go by it
+	Urgent bool   `json:"urgent"` // the service does not do its work, or will soon not; else advice
+	Text   string `json:"text"`   // a sentence
+	Do     string `json:"do"`     // what to do
+}
+
+// notices are all names that a notice can have, so that the metrics can say 0 of
+// those that are absent.
+func notices() []string {
+	return []string{
+		"disk_full", "disk_low", "not_published", "degraded", "tor_warning",
+		"shreds_overdue", "clock_behind", "swap", "root", "host_key_on_data_disk",
+	}
+}
+
+// sight is what attention looks at beside the numbers of the status.
+type sight struct {
+	Tor         *onion.Progress // nil with --listen
+	Uptime      time.Duration
+	Behind      time.Duration // the clock, behind the log's latest time
+	Root        bool          // running as root
+	Swap        bool          // swap is on
+	HostKeyHere bool          // the host key lies on the disk of the data folder
+}
+
+const (
+	// slowStart is when a service that is not published yet should worry somebody:
+	// a first start on a slow line takes a minute or two.
+	slowStart = 5 * time.Minute
+	// slightlyBehind is what clocks do by themselves; the log keeps whole minutes.
+	slightlyBehind = 2 * time.Minute
+)
+
+// attention says what needs the operator: what is urgent first. It is pure.
+func attention(s status, seen sight) []notice {
+	urgent, advice := []notice{}, []notice{}
+	warn := func(what, text, do string) { urgent = append(urgent, notice{what, true, text, do}) }
+	advise := func(what, text, do string) { advice = append(advice, notice{what, false, text, do}) }
+
+	switch {
+	case s.Free < s.Floor:
+		warn("disk_full", fmt.Sprintf("the disk has %s left, under the %s of --free-floor: uploads are refused, links still open", bytesText(s.Free), bytesText(s.Floor)),
+			"make room on the disk, or move the stopped data folder to a larger one")
+	case s.Free < 2*s.Floor:
+		warn("disk_low", fmt.Sprintf("the disk has %s left, uploads are refused under %s", bytesText(s.Free), bytesText(s.Floor)),
+			"make room on the disk, or move the stopped data folder to a larger one")
+	}
+	if tor := seen.Tor; tor != nil {
+		switch {
+		case tor.State == onion.Degraded:
+			warn("degraded", "the service was published and now tor is not connected: "+because(tor.Warning), "check this host's network; tor goes on trying by itself")
+		case (tor.State == onion.Starting || tor.State == onion.Connecting || tor.State == onion.Publishing) && seen.Uptime > slowStart:
+			warn("not_published", fmt.Sprintf("the address is still not published, %s after the start: %s", seen.Uptime.Round(time.Minute), because(tor.Warning)),
+				"check network and clock of this host; where Tor is blocked, name bridges in a file for --torrc-extra")
+		case tor.Warning != "":
+			warn("tor_warning", "tor is not content: "+tor.Warning, "see the sentence itself; tor goes on meanwhile")
+		}
+	}
+	if s.Overdue > 0 {
+		warn("shreds_overdue", fmt.Sprintf("%d ended links are not shredded yet, though an hour has passed: they cannot be opened, but their files are still there", s.Overdue),
+			"look in the log for what the sweeper says; check the disk for errors and the data folder for files that are not writable; then `emberdrop sweep`")
+	}
+	if seen.Behind > slightlyBehind {
+		warn("clock_behind", fmt.Sprintf("the clock is %s behind the latest time in the log: until it has caught up no link ends by its deadline", seen.Behind.Round(time.Minute)),
+			"set the clock (timedatectl set-ntp true)")
+	}
+	if seen.Swap {
+		advise("swap", "swap is on: keys and pictures in RAM may reach a disk", "switch it off (swapoff -a, and its line in /etc/fstab), or encrypt it under a key that dies with the boot")
+	}
+	if seen.Root {
+		advise("root", "the server runs as root: a fault in it would have the whole host", "run it as a user of its own, as the packaged systemd unit does")
+	}
+	if seen.HostKeyHere {
+		advise("host_key_on_data_disk", "the host key lies on the disk of the data folder: who takes that disk and has the URL of a live link opens it",
+			"keep it on another device: stop the server, move host.key there, start it with --host-key FILE")
+	}
+	return append(urgent, advice...)
+}
+
+func because(warning string) string {
+	if warning == "" {
+		return "tor does not say why"
+	}
+	return warning
+}
+
+// hostKeyHere reports whether the host key is on the file system of the data folder.
+func (f folder) hostKeyHere() bool {
+	var key, data syscall.Stat_t
+	return syscall.Stat(filepath.Clean(f.host), &key) == nil && syscall.Stat(f.path, &data) == nil && key.Dev == data.Dev
+}
