@@ -78,6 +78,7 @@ func (f *Firefox) turn(act func() error) error {
 	}
 	var uri string
 	err = f.poll(func() (bool, error) {
+		uri = ""
 		now, err := f.find(":root")
 		if err == nil && now != before {
 			err = f.script("content", "return document.documentURI", nil, &uri)
@@ -85,8 +86,9 @@ func (f *Firefox) turn(act func() error) error {
 		if err != nil && !notYet(err) {
 			return false, err
 		}
-		// Between two pages there can be an empty document for a moment.
-		return err == nil && now != before && uri != "about:blank", nil
+		// Between two pages there can be an empty document for a moment. A script
+		// whose document went away under it gives nothing, and no error.
+		return err == nil && now != before && uri != "" && uri != "about:blank", nil
 	})
 	if err != nil {
 		return err
