@@ -16,6 +16,7 @@ require (
 	github.com/schollz/progressbar/v3 v3.19.0 // progress on a terminal
 	github.com/spf13/cobra v1.10.2 // commands, flags, help
 	golang.org/x/crypto v0.58.0 // Argon2id
+	golang.org/x/image v0.47.0 // decodes WebP, to compare and classify it
 	golang.org/x/net v0.62.0 // the SOCKS client; tests: an HTML parser
 	golang.org/x/sys v0.49.0 // no core dumps, room on the disk
 	golang.org/x/term v0.47.0 // asking for a passphrase
