@@ -20,9 +20,9 @@ const module = "emberdrop"
 // room is a top-level folder with the folders below it: which other rooms its
 // code may import, and why not more.
 type room struct {
-	name  string
-	may   []string
-	why   string
+	name string
+	may  []string
+	why  string
 }
 
 var everyone = []string{"*"}
