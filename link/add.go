@@ -62,44 +62,53 @@ func (u *Upload) mostBytes() (int64, error) {
 	if u.pass != nil {
 		return cfg.MaxPassFile, nil
 	}
-	passes, err := u.links.Passes()
-	if err != nil || passes == 0 {
+	some, err := u.links.anyPass()
+	if err != nil || !some {
 		return cfg.MaxFile, err
 	}
 	return cfg.MaxPassFile, nil
 }
 
-// item begins the next item of the payload, and with the first one the payload:
-// not sooner, so that an empty form touches no disk.
-func (u *Upload) item() (io.WriteCloser, error) {
+// keepItem stores one item: fill writes it and says of which kind it is and what
+// was taken out. The first item begins the payload: not sooner, so that an empty
+// form touches no disk.
+func (u *Upload) keepItem(fill func(io.Writer) (kind string, removed strip.Removed, err error)) error {
 	if u.draft == nil {
 		draft, err := u.links.cfg.Vault.Create(u.secret)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		u.draft = draft
 	}
-	return u.draft.Item()
+	item, err := u.draft.Item()
+	if err != nil {
+		return err
+	}
+	sized := &counter{w: item}
+	kind, removed, err := fill(sized)
+	if err != nil {
+		return err
+	}
+	if err := item.Close(); err != nil {
+		return err
+	}
+	u.items = append(u.items, vault.Item{Kind: kind, Size: sized.n})
+	u.removed = append(u.removed, removed)
+	return nil
 }
 
 func (u *Upload) strip(src *vault.Stage, size int64) (strip.Report, error) {
 	if _, err := strip.Recognise(src, size); err != nil {
 		return u.keep(src, size, err)
 	}
-	item, err := u.item()
+	var report strip.Report
+	err := u.keepItem(func(w io.Writer) (kind string, removed strip.Removed, err error) {
+		report, err = strip.Strip(w, src, size)
+		return string(report.Kind), report.Removed, err
+	})
 	if err != nil {
 		return strip.Report{}, err
 	}
-	sized := &counter{w: item}
-	report, err := strip.Strip(sized, src, size)
-	if err != nil {
-		return strip.Report{}, err
-	}
-	if err := item.Close(); err != nil {
-		return strip.Report{}, err
-	}
-	u.items = append(u.items, vault.Item{Kind: string(report.Kind), Size: sized.n})
-	u.removed = append(u.removed, report.Removed)
 	return report, nil
 }
 
@@ -135,19 +144,11 @@ func (u *Upload) keep(src *vault.Stage, size int64, refused error) (strip.Report
 
 // asIs takes a file byte for byte.
 func (u *Upload) asIs(src *vault.Stage, size int64, kind string) (strip.Report, error) {
-	item, err := u.item()
-	if err != nil {
-		return strip.Report{}, err
-	}
-	if _, err := io.Copy(item, io.NewSectionReader(src, 0, size)); err != nil {
-		return strip.Report{}, err
-	}
-	if err := item.Close(); err != nil {
-		return strip.Report{}, err
-	}
-	u.items = append(u.items, vault.Item{Kind: kind, Size: size})
-	u.removed = append(u.removed, 0)
-	return strip.Report{Kind: strip.Kind(kind)}, nil
+	err := u.keepItem(func(w io.Writer) (string, strip.Removed, error) {
+		_, err := io.Copy(w, io.NewSectionReader(src, 0, size))
+		return kind, 0, err
+	})
+	return strip.Report{Kind: strip.Kind(kind)}, err
 }
 
 type counter struct {

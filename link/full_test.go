@@ -14,6 +14,7 @@ import (
 
 	"emberdrop/eventlog"
 	"emberdrop/seal"
+	"emberdrop/vault"
 )
 
 // smallDisk is a file system with so many bytes and not one more. A write that
@@ -233,7 +234,7 @@ func TestSmallUploadsReserveWhatTheyTake(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reserved := r.room.reserved
+		reserved := r.room.reserved + r.room.staged
 		if size > 0 {
 			if _, err := u.Add(bytes.NewReader(note)); err != nil {
 				t.Fatal(err)
@@ -251,10 +252,12 @@ func TestSmallUploadsReserveWhatTheyTake(t *testing.T) {
 }
 
 // share is what an upload of MaxUpload reserves on a roomy rig.
-const share = 8<<10 + 1<<10 + 4<<10 + overhead
+var share = vault.Bound(8<<10) + 4<<10 + overhead
 
 func roomy(d *smallDisk, floor int64) func(*Config) {
-	return func(c *Config) { c.Free, c.Floor, c.MaxUpload, c.MaxFile = d.free, floor, 8<<10, 4<<10 }
+	return func(c *Config) {
+		c.Free, c.Floor, c.MaxUpload, c.MaxFile, c.MaxPassFile, c.Uploads = d.free, floor, 8<<10, 4<<10, 4<<10, 100
+	}
 }
 
 // TestManyUploadsOneRoom: of 100 uploads at once with room for 20 exactly 20 are

@@ -48,6 +48,15 @@ func (g *guesses) try(id eventlog.ID, now time.Time) error {
 	return nil
 }
 
+// untried takes back a try that was not made.
+func (g *guesses) untried(id eventlog.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s := g.links[id]; s != nil {
+		s.wrong = max(0, s.wrong-1)
+	}
+}
+
 // right forgets a link whose passphrase was right, or that has ended.
 func (g *guesses) right(id eventlog.ID) {
 	g.mu.Lock()

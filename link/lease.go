@@ -172,6 +172,45 @@ func (t *leases) which(pick func(*Lease) bool) (picked []*Lease, next time.Time)
 	return picked, next
 }
 
+// crowded gives the lease that has to go for one more: of the link with the most
+// of them, the one that was unused for longest. Whoever opens many leases of one
+// link loses those first, and can open the link again. nil with full set: every
+// link has one only, and none goes for another's.
+func (t *leases) crowded(most int) (goes *Lease, full bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.byToken) < most {
+		return nil, false
+	}
+	var crowd map[*Lease]struct{}
+	for _, of := range t.byLink {
+		if len(of) > len(crowd) {
+			crowd = of
+		}
+	}
+	if len(crowd) < 2 {
+		return nil, true
+	}
+	for s := range crowd {
+		if goes == nil || s.used.Load() < goes.used.Load() {
+			goes = s
+		}
+	}
+	return goes, true
+}
+
+// makeRoom makes room for one more lease: each holds a file open. The error is ErrBusy.
+func (l *Links) makeRoom() error {
+	goes, full := l.leases.crowded(l.cfg.Leases)
+	switch {
+	case goes != nil:
+		l.endLease(goes)
+	case full:
+		return ErrBusy
+	}
+	return nil
+}
+
 // Lease finds a lease by its token. The error is ErrGone.
 func (l *Links) Lease(token string) (*Lease, error) {
 	parsed, malformed := seal.ParseToken(token)

@@ -33,6 +33,10 @@ var (
 	ErrTooMany     = errors.New("too many files")
 	ErrBusy        = errors.New("busy")
 	ErrFull        = errors.New("no room left")
+	// ErrFullNever means that links without a deadline have no room left; others have.
+	ErrFullNever = errors.New("no room left for links without a deadline")
+	// ErrExpire means a deadline later than the operator allows.
+	ErrExpire = errors.New("deadline refused")
 	// ErrTooFast means too many wrong passphrases: wait a little.
 	ErrTooFast = errors.New("too many tries")
 	// ErrPass means a pass that is not one, or is spent.
@@ -69,6 +73,30 @@ type Config struct {
 	// AnyFile takes files of other kinds too, as they are, for download only.
 	AnyFile bool
 
+	// Quota is bytes of all payloads together, padding included; an upload that
+	// could go beyond it is refused with ErrFull. 0 means no limit.
+	Quota int64
+	// NeverQuota is how many of them links without a deadline may fill; more is
+	// ErrFullNever. 0 means no limit of their own, below zero that none is taken.
+	NeverQuota int64
+	// NeverIdle is the idle limit that a link without a deadline gets unless it asks
+	// for a shorter one, in whole hours; 0 means none.
+	NeverIdle time.Duration
+	// MaxExpire is the longest time to a deadline; longer, or none at all, is
+	// ErrExpire. 0 means no limit.
+	MaxExpire time.Duration
+
+	// Uploads is how many uploads are under way at once; 0 means 64. As many more
+	// wait for up to UploadWait, 0 means a minute; what finds no place is ErrBusy.
+	Uploads    int
+	UploadWait time.Duration
+	// MaxStaged is bytes that uploads under way may put aside on the disk
+	// together; more is ErrBusy. One upload alone is always taken. 0 means no limit.
+	MaxStaged int64
+	// Leases is how many leases are open at once; 0 means 1000. For one more, the
+	// link with the most of them loses the one that was unused for longest.
+	Leases int
+
 	// Free says how many bytes the vault's disk has left; nil means plenty.
 	// Uploads are refused with ErrFull when less than Floor would be left.
 	Free  func() (int64, error)
@@ -91,6 +119,7 @@ type Links struct {
 	leases  *leases
 	guesses *guesses
 	room    room
+	slots   slots
 	decoy   []byte // the row of a link that never was; not changed after New
 
 	panicked atomic.Bool // no lease is given out any more
@@ -123,6 +152,13 @@ func New(cfg Config) *Links {
 	if cfg.MaxItems == 0 {
 		cfg.MaxItems = 50
 	}
+	if cfg.Uploads == 0 {
+		cfg.Uploads = 64
+	}
+	or(&cfg.UploadWait, time.Minute)
+	if cfg.Leases == 0 {
+		cfg.Leases = 1000
+	}
 	if cfg.Events == nil {
 		cfg.Events = slog.New(slog.DiscardHandler)
 	}
@@ -143,6 +179,7 @@ func New(cfg Config) *Links {
 		reveals: newOnce[seal.Token](),
 		leases:  newLeases(),
 		guesses: newGuesses(),
+		slots:   slots{most: cfg.Uploads, wait: cfg.UploadWait},
 		wake:    make(chan struct{}, 1),
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"emberdrop/strip"
 	"emberdrop/vault"
 )
 
@@ -67,19 +68,10 @@ func (u *Upload) addNote(text []byte) error {
 		return err
 	}
 	packed := encoder.EncodeAll(text, nil)
-	item, err := u.item()
-	if err != nil {
-		return err
-	}
-	if _, err := item.Write(packed); err != nil {
-		return err
-	}
-	if err := item.Close(); err != nil {
-		return err
-	}
-	u.items = append(u.items, vault.Item{Kind: sealedKind(len(text)), Size: int64(len(packed))})
-	u.removed = append(u.removed, 0)
-	return nil
+	return u.keepItem(func(w io.Writer) (string, strip.Removed, error) {
+		_, err := w.Write(packed)
+		return sealedKind(len(text)), 0, err
+	})
 }
 
 // plainText reports whether a file is nothing but text that a page can show:

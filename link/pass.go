@@ -62,6 +62,18 @@ func (l *Links) Passes() (n int, err error) {
 	return n, err
 }
 
+// anyPass reports whether there is a pass that is not spent.
+func (l *Links) anyPass() (some bool, err error) {
+	err = l.cfg.Log.Read(func(tx *eventlog.Tx) error {
+		lo, hi := eventlog.PassBounds()
+		return tx.Scan(lo, hi, func(_, _ []byte) (bool, error) {
+			some = true
+			return false, nil
+		})
+	})
+	return some, err
+}
+
 // Pass says that the upload comes with a pass. It is spent by Commit. The error
 // is ErrPass when there is no such pass.
 func (u *Upload) Pass(code string) error {

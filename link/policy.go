@@ -22,6 +22,21 @@ func (p Policy) check() error {
 	return nil
 }
 
+// allow holds a policy against what the operator allows, and gives back the one
+// that the link gets.
+func (l *Links) allow(p Policy) (Policy, error) {
+	if err := p.check(); err != nil {
+		return p, err
+	}
+	if l.cfg.MaxExpire > 0 && (p.Expire == 0 || p.Expire > l.cfg.MaxExpire) {
+		return p, ErrExpire
+	}
+	if limit := l.cfg.NeverIdle; limit > 0 && p.Expire == 0 && (p.Idle == 0 || p.Idle > limit) {
+		p.Idle = limit
+	}
+	return p, nil
+}
+
 // minuteUp is t in minutes since 1970, rounded up: a stored deadline never cuts
 // a link short and never tells the second in which it was made.
 func minuteUp(t time.Time) int64 {

@@ -56,6 +56,8 @@ func (l *Links) unopened(id eventlog.ID, err error) error {
 		return ErrPassphrase
 	case errors.Is(err, ErrTooFast):
 		return ErrTooFast
+	case errors.Is(err, vault.ErrBusy):
+		return ErrBusy
 	}
 	if _, gone := l.read(id); gone != nil {
 		return gone
@@ -68,7 +70,7 @@ func (l *Links) unopened(id eventlog.ID, err error) error {
 // can be fetched. reveal is the form's random value: with it a repeat of the
 // same request returns the same lease while that lives; without one ("" or
 // malformed) every call is a view of its own. Errors: ErrGone, ErrPassphrase,
-// ErrTooFast, ErrUnavailable, or ctx's.
+// ErrTooFast, ErrBusy, ErrUnavailable, or ctx's.
 func (l *Links) Reveal(ctx context.Context, secret, reveal, passphrase string) (*Lease, error) {
 	token, id, st, err := l.lookup(secret)
 	value, malformed := seal.ParseToken(reveal)
@@ -107,6 +109,10 @@ func (l *Links) reveal(token seal.Token, id eventlog.ID, st state, passphrase st
 	payload, err := l.unlock(id, st, token, passphrase)
 	if err != nil {
 		return nil, l.unopened(id, err)
+	}
+	if err := l.makeRoom(); err != nil {
+		payload.Close()
+		return nil, err
 	}
 	// The lease exists before the commit, under a token that nobody knows yet, so
 	// that a destroy or the sweeper between the commit and here finds it.
@@ -151,6 +157,9 @@ func (l *Links) unlock(id eventlog.ID, st state, token seal.Token, passphrase st
 		passphrase = ""
 	}
 	payload, err := l.cfg.Vault.Open(st.Payload, token, passphrase)
+	if errors.Is(err, vault.ErrBusy) {
+		l.guesses.untried(id)
+	}
 	if err != nil {
 		return nil, err
 	}

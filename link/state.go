@@ -60,6 +60,9 @@ func (s state) at(now time.Time) Reason {
 
 func (s state) live(now time.Time) bool { return s.at(now) == Live }
 
+// lasts reports whether the link has no deadline.
+func (s state) lasts() bool { return s.Deadline == 0 }
+
 // viewsLeft is how often the link can still be opened; 0: no limit.
 func (s state) viewsLeft() int { return max(0, s.Views-s.Opened) }
 

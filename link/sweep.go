@@ -129,17 +129,25 @@ func (l *Links) shred(id eventlog.ID) error {
 	if st.Reason == Live || st.Gone {
 		return nil
 	}
+	if err := l.count(); err != nil {
+		return err
+	}
 	if err := l.cfg.Vault.Shred(st.Payload); err != nil {
 		return err
 	}
 	l.cfg.Step("shredded")
-	return l.cfg.Log.Do(l.cfg.Now(), func(tx *eventlog.Tx) ([]eventlog.Draft, error) {
+	first := false
+	err = l.cfg.Log.Do(l.cfg.Now(), func(tx *eventlog.Tx) ([]eventlog.Draft, error) {
 		st, known, err := load(tx, id)
-		if err != nil || !known || st.Gone {
+		if first = err == nil && known && !st.Gone; !first {
 			return nil, err
 		}
 		return []eventlog.Draft{{Link: id, Type: typeShredded, Data: shredded{}}}, nil
 	})
+	if err == nil && first {
+		l.freed(st.Size, st.lasts())
+	}
+	return err
 }
 
 // Next is when something becomes due: a link's end, a lease's, or an answer's

@@ -42,7 +42,7 @@ type Upload struct {
 	key   [32]byte // under which the answer is kept
 	draft *vault.Draft
 	over  bool  // committed or aborted
-	room  int64 // bytes reserved on the disk
+	claim claim // what it has reserved
 
 	secret  seal.Token
 	items   []vault.Item
@@ -56,7 +56,8 @@ type Upload struct {
 // the client announces (0: not announced). If that upload has been answered it
 // returns the answer instead; while it is under way elsewhere it waits. The
 // caller of a started upload must call Abort, at the latest when it is done. The
-// error is ErrFull when the disk has no room for it, or ctx's.
+// error is ErrFull when there is no room for it, ErrBusy when too many others are
+// under way, or ctx's.
 func (l *Links) Begin(ctx context.Context, upload seal.Token, size int64) (*Upload, *Answer, error) {
 	key := upload.Hash()
 	answer, found, err := l.answers.begin(ctx, key)
@@ -66,13 +67,40 @@ func (l *Links) Begin(ctx context.Context, upload seal.Token, size int64) (*Uplo
 	if found {
 		return nil, &answer, nil
 	}
-	room, err := l.reserve(size)
-	if err != nil {
+	if err := l.slots.take(ctx); err != nil {
 		l.answers.fail(key)
 		return nil, nil, err
 	}
-	return &Upload{links: l, key: key, secret: seal.NewToken(), room: room}, nil, nil
+	claim, err := l.reserve(size)
+	if err != nil {
+		l.slots.give()
+		l.answers.fail(key)
+		return nil, nil, err
+	}
+	return &Upload{links: l, key: key, secret: seal.NewToken(), claim: claim}, nil, nil
 }
+
+// Wanted reports whether others wait for the place that the upload takes.
+func (u *Upload) Wanted() bool { return u.links.slots.wanted() }
+
+// Expire says early that the link shall end so long after it is made (0: never).
+// The error is the one that Commit would give for it: ErrExpire or ErrFullNever.
+func (u *Upload) Expire(d time.Duration) error {
+	l := u.links
+	p, err := l.allow(Policy{Expire: d})
+	if err != nil || p.Expire != 0 {
+		return err
+	}
+	l.room.mu.Lock()
+	defer l.room.mu.Unlock()
+	if !l.fitsNever(vault.Bound(1)) {
+		return ErrFullNever
+	}
+	return nil
+}
+
+// Uploads is how many uploads are under way, and how many wait for a place.
+func (l *Links) Uploads() (working, waiting int) { return l.slots.busy() }
 
 // Answer is the answer of an upload, while it can still be shown.
 func (l *Links) Answer(upload seal.Token) (Answer, bool) { return l.answers.known(upload.Hash()) }
@@ -119,10 +147,12 @@ func (p *peeked) Close() error {
 }
 
 // Commit makes the link: payload on the disk first, then its event, then the
-// answer. Its errors are ErrEmpty, ErrCaption, ErrPolicy, or one of the disk.
+// answer. Its errors are ErrEmpty, ErrCaption, ErrPolicy, ErrExpire, ErrFull,
+// ErrFullNever, ErrPass, or one of the disk.
 func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 	l := u.links
-	if err := p.check(); err != nil {
+	p, err := l.allow(p)
+	if err != nil {
 		return Answer{}, err
 	}
 	if !utf8.ValidString(caption) || utf8.RuneCountInString(caption) > MaxCaption {
@@ -138,12 +168,15 @@ func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 	if err != nil {
 		return Answer{}, full(err)
 	}
+	if err := l.settle(u.claim, stored.Size, p.Expire == 0); err != nil {
+		return Answer{}, errors.Join(err, l.cfg.Vault.Shred(stored.Name))
+	}
 	// From here on the file is whole and belongs to nobody until the event is
 	// there. If the event is not written, the log has stopped and with it the
 	// program; at its next start Repair finds the file without a link and
 	// shreds it. Shredding it here could destroy a link whose event was written.
 	u.over = true
-	defer l.release(u.room)
+	defer l.slots.give()
 	receipt := seal.NewToken()
 	id := eventlog.ID(stored.ID)
 	body := created{
@@ -162,6 +195,7 @@ func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 	if err != nil {
 		l.answers.fail(u.key)
 		if errors.Is(err, ErrPass) { // refused, so certainly not written
+			defer l.freed(stored.Size, p.Expire == 0)
 			return Answer{}, errors.Join(err, l.cfg.Vault.Shred(stored.Name))
 		}
 		return Answer{}, err
@@ -182,7 +216,8 @@ func (u *Upload) Abort() {
 		return
 	}
 	u.over = true
-	defer u.links.release(u.room)
+	defer u.links.slots.give()
+	defer u.links.release(u.claim)
 	if u.draft != nil {
 		if err := u.draft.Abort(); err != nil && !errors.Is(err, vault.ErrMissing) {
 			u.links.cfg.Events.Warn("upload leftovers stay until the next start", "room", "link")

@@ -287,6 +287,16 @@ func (d *Draft) wipe() {
 	d.payload.Wipe()
 }
 
+// Bound is the most bytes that a payload takes whose items, caption and media types have so many bytes together, as
+// long as nothing grows on its way in: header page, tags, manifest, trailer, and the padding of all of it. It is what
+// to set aside before the first byte.
+func Bound(content int64) int64 {
+	// Every item ends in a chunk of its own and has ten bytes in the manifest besides its media type; both are less than
+	// what frames a file in a form. The rest is for the caption's and the manifest's own framing.
+	const framing = 512
+	return seal.Padme(pageLen + seal.SealedSize(content) + framing + trailerLen)
+}
+
 // passphrase derives the key of a header's passphrase. Only a few run at once: each takes much RAM.
 func (v *Vault) passphrase(passphrase string, h header) (seal.Key, error) {
 	v.slow <- struct{}{}

@@ -95,7 +95,7 @@ func readHeader(r io.ReaderAt) (header, error) {
 
 // Open opens a payload. The manifest and every item's last chunk are authenticated before it returns, so a file that
 // was cut, or whose parts were exchanged, is refused as a whole. ErrPassphrase when it needs a passphrase and this one
-// does not open it (nor would anything, should the header be damaged: the two cannot be told apart); ErrDamaged;
+// does not open it (nor would anything, should the header be damaged: the two cannot be told apart); ErrBusy; ErrDamaged;
 // ErrMissing; ErrClosed once the vault key was destroyed; otherwise an error of the disk.
 func (v *Vault) Open(name string, secret seal.Token, passphrase string) (*Payload, error) {
 	defer secret.Wipe()
@@ -130,6 +130,13 @@ func (v *Vault) unseal(f *guarded, size int64, secret seal.Token, passphrase str
 	if h.locked {
 		if passphrase == "" {
 			return nil, ErrPassphrase
+		}
+		// Who uploads waits as long as it takes; who tries passphrases may be turned away.
+		select {
+		case v.line <- struct{}{}:
+			defer func() { <-v.line }()
+		default:
+			return nil, ErrBusy
 		}
 		if pass, err = v.passphrase(passphrase, h); err != nil {
 			return nil, err

@@ -30,6 +30,8 @@ var (
 	ErrClosed = seal.ErrClosed
 	// ErrExists: Init found a vault.
 	ErrExists = errors.New("a vault exists already")
+	// ErrBusy: too many passphrases wait to be worked on; nothing was tried.
+	ErrBusy = errors.New("too many passphrases at once")
 	// ErrManifest: a manifest that does not fit what was written, or that is too large.
 	ErrManifest = errors.New("manifest does not fit")
 )
@@ -43,6 +45,7 @@ type Config struct {
 	StageRAM    int64       // RAM for all staged files together, in bytes; 0: 64 MiB
 	Argon       seal.Params // cost of new passphrases; zero: seal.DefaultParams
 	Derivations int         // how many passphrases are worked on at once; 0: 2 (each takes Argon.Memory KiB)
+	Waiting     int         // how many more Opens may wait for that before ErrBusy; 0: 16
 }
 
 func (c Config) check() (Config, error) {
@@ -58,6 +61,9 @@ func (c Config) check() (Config, error) {
 	if c.Derivations == 0 {
 		c.Derivations = 2
 	}
+	if c.Waiting == 0 {
+		c.Waiting = 16
+	}
 	return c, c.Argon.Check()
 }
 
@@ -67,6 +73,7 @@ func (c Config) path(name string) string { return c.FS.PathJoin(c.Dir, name) }
 type Vault struct {
 	cfg  Config
 	slow chan struct{} // one token per passphrase being worked on
+	line chan struct{} // one token per Open that waits for that, or works
 
 	keyMu sync.RWMutex
 	key   seal.Key // zero once destroyed
@@ -100,6 +107,7 @@ func Open(cfg Config) (*Vault, error) {
 	}
 	return &Vault{
 		cfg: cfg, key: key, slow: make(chan struct{}, cfg.Derivations),
+		line: make(chan struct{}, cfg.Waiting+cfg.Derivations),
 		live: map[string]struct{}{}, names: nameLock{held: map[string]*heldName{}},
 	}, nil
 }
