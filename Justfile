@@ -36,6 +36,29 @@ check:
 gen:
     {{ tools }} templ generate -path views
 
+# take the classifier's network anew out of the package that publishes it, and refuse any other
+weights:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    (cd "$work" && npm pack --silent nsfwjs@4.4.0)
+    go run ./match/classify/extract "$work/nsfwjs-4.4.0.tgz" match/classify
+    git diff --stat --exit-code match/classify
+
+# ask the runtime that the classifier's answers are compared with (a minute, with Node and 350 MB of packages)
+reference:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    go run ./match/classify/reference draw match/classify/testdata
+    go run ./match/classify/reference unpack match/classify/testdata "$work"
+    cp match/classify/reference/reference.mjs "$work"
+    (cd "$work" && npm install --silent --no-save --ignore-scripts nsfwjs@4.4.0 @tensorflow/tfjs@4.22.0 buffer@6.0.3 && node reference.mjs *.rgb)
+    cp "$work/scores.json" match/classify/testdata
+    git diff --stat --exit-code match/classify/testdata
+
 # every page in every state and language, from sample data, as files to look at
 pages folder="artefacts/pages":
     go run ./views/preview {{ folder }}
