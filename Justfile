@@ -29,12 +29,14 @@ check:
     @test -z "$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
     go vet ./...
     {{ tools }} templ generate -check -path views
+    {{ tools }} templ generate -check -path review
     {{ tools }} staticcheck ./...
     .ci/vulncheck
 
 # make the pages' Go code anew from the templates
 gen:
     {{ tools }} templ generate -path views
+    {{ tools }} templ generate -path review
 
 # take the classifier's network anew out of the package that publishes it, and refuse any other
 weights:
