@@ -28,6 +28,7 @@ test: check tor browser corpus
 check:
     @test -z "$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
     go vet ./...
+    go vet -tags man .
     {{ tools }} templ generate -check -path views
     {{ tools }} templ generate -check -path review
     {{ tools }} staticcheck ./...

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,13 +62,8 @@ func TestAttention(t *testing.T) {
 func TestAttentionIsShown(t *testing.T) {
 	s := status{State: "published", Percent: 100, Free: 1, Floor: 2}
 	s.Attention = attention(s, sight{Swap: true, Behind: time.Hour})
-	if !slices.IsSortedFunc(s.Attention, func(a, b notice) int {
-		if b.Urgent && !a.Urgent {
-			return 1
-		}
-		return 0
-	}) {
-		t.Errorf("advice stands before what is urgent: %+v", s.Attention)
+	if len(s.Attention) != 3 || !s.Attention[0].Urgent || !s.Attention[1].Urgent || s.Attention[2].Urgent {
+		t.Errorf("want what is urgent, then advice: %+v", s.Attention)
 	}
 	var out strings.Builder
 	if err := s.print(&out); err != nil {

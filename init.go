@@ -12,7 +12,7 @@ import (
 
 // dataFlags are the flags that say where a data folder and its keys are.
 func dataFlags(cmd *cobra.Command) (open func() (folder, error)) {
-	data := cmd.Flags().String("data", "", "data `folder`")
+	data := cmd.Flags().String("data", "", "data `folder`; needed")
 	host := cmd.Flags().String("host-key", "", "`file` of the host key, if it lives off the data disk (default DIR/host.key)")
 	onionKey := cmd.Flags().String("onion-key", "", "`file` of the onion service's key, if it lives elsewhere (default DIR/onion.key)")
 	return func() (folder, error) {

@@ -52,10 +52,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func commands() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "emberdrop",
-		Short: "an anonymous photo drop on a Tor onion service",
-		Long: "Emberdrop takes photos over a Tor onion service, strips their metadata, seals them\n" +
-			"under a key that lives in the link, and really forgets them when the link ends.",
+		Use:           "emberdrop",
+		Short:         "an anonymous photo drop on a Tor onion service",
 		SilenceErrors: true, // run prints them, in one way
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -63,7 +61,6 @@ func commands() *cobra.Command {
 			return usageError{errors.New("a command is needed, see `emberdrop --help`")}
 		},
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		initCommand(), serveCommand(), statusCommand(), passesCommand(),
@@ -71,6 +68,8 @@ func commands() *cobra.Command {
 		verifyCommand(), rebuildCommand(), sweepCommand(), purgeCommand(),
 		backupCommand(), restoreCommand(), panicCommand(), versionCommand(),
 	)
+	root.AddCommand(developers()...)
+	arrange(root)
 	wrongArgsAreUsage(root)
 	return root
 }

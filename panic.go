@@ -83,7 +83,7 @@ var errPanicked = errors.New("panic was called")
 func panicCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "panic --data DIR",
-		Short: "destroy the keys at once, so that every link is unreadable, then shred and purge everything; there is no way back",
+		Short: "destroy the keys at once, then shred and purge everything; there is no way back",
 		Args:  cobra.NoArgs,
 	}
 	open := dataFlags(cmd)

@@ -22,7 +22,7 @@ func passesCommand() *cobra.Command {
 }
 
 func mintCommand() *cobra.Command {
-	return folderCommand("mint --data DIR N", "make N passes (1 to 1000) on a running server and print them; nothing else keeps them", 1,
+	return folderCommand("mint --data DIR N", "make N passes (1 to 1000) and print them", 1,
 		func(cmd *cobra.Command, f folder, args []string) error {
 			n, err := strconv.Atoi(args[0])
 			if err != nil || n < 1 || n > 1000 {

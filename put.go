@@ -41,7 +41,7 @@ func putCommand() *cobra.Command {
 	}
 	var flags putFlags
 	set := cmd.Flags()
-	set.StringVar(&flags.to, "to", "", "the server's `address`: http://….onion")
+	set.StringVar(&flags.to, "to", "", "the server's `address`: http://….onion; needed")
 	set.StringVar(&flags.via, "via", "", viaUsage)
 	set.StringVar(&flags.expire, "expire", "1d", "the link ends after `1h|1d|1w|never`")
 	set.BoolVar(&flags.burn, "burn", false, "the link ends when it was opened once")

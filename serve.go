@@ -44,7 +44,7 @@ type serveFlags struct {
 func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve --data DIR",
-		Short: "start tor, publish the onion service and serve it; the address goes to standard output once it is published",
+		Short: "start tor, publish the onion service and serve it",
 		Args:  cobra.NoArgs,
 	}
 	open := dataFlags(cmd)

@@ -9,7 +9,7 @@ import (
 )
 
 func sweepCommand() *cobra.Command {
-	return folderCommand("sweep --data DIR", "have a running server end what is due and shred what has ended, now", 0,
+	return folderCommand("sweep --data DIR", "end what is due and shred what has ended on a running server, now", 0,
 		func(cmd *cobra.Command, f folder, _ []string) error {
 			return f.ask(cmd.Context(), "POST", "/sweep", nil)
 		})
@@ -32,7 +32,7 @@ func (s *server) purge(ctx context.Context) (purged, error) {
 }
 
 func purgeCommand() *cobra.Command {
-	return folderCommand("purge --data DIR", "have a running server drop finished links from the log and every trace of them from the disk, now", 0,
+	return folderCommand("purge --data DIR", "drop finished links and every trace of them from a running server's disk, now", 0,
 		func(cmd *cobra.Command, f folder, _ []string) error {
 			var p purged
 			if err := f.ask(cmd.Context(), "POST", "/purge", &p); err != nil {

@@ -88,6 +88,8 @@ var only = []struct {
 		"one room connects to somewhere else, and only through the SOCKS port that it was told of"},
 	{"github.com/spf13/cobra", []string{""},
 		"flags are read by the program alone; rooms get a Config"},
+	{"github.com/spf13/pflag", []string{""},
+		"as cobra: flags are read by the program alone"},
 }
 
 // outer lists packages of a pure room that speak to something outside of the
@@ -311,7 +313,7 @@ func TestImportRulesBite(t *testing.T) {
 		{"onion", "emberdrop/link", false}, {"onion", "github.com/cretz/bine/tor", true},
 		{"handlers", "emberdrop/link", true}, {"handlers", "emberdrop/views", true}, {"handlers", "net/http", true},
 		{"handlers", "emberdrop/eventlog", false}, {"handlers", "emberdrop/vault", false}, {"handlers", "emberdrop/sweeper", false},
-		{"handlers", "github.com/spf13/cobra", false},
+		{"handlers", "github.com/spf13/cobra", false}, {"handlers", "github.com/spf13/pflag", false}, {"", "github.com/spf13/pflag", true},
 		{"views", "emberdrop/link", false}, {"views", "emberdrop/views/samples", true}, {"views", "net/http", false},
 		{"views/inner", "emberdrop/seal", false},
 		{"sweeper", "emberdrop/link", true}, {"sweeper", "emberdrop/vault", false}, {"sweeper", "emberdrop/eventlog", false},
