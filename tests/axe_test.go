@@ -15,9 +15,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"emberdrop/tests/browser"
 )
 
 // axeVersion is the one version of axe-core that pages are held against: a new
@@ -259,30 +260,13 @@ func axeVisit(t *testing.T, dir string, core []byte, pages []string, dark bool) 
 // chromium shows an address, page JavaScript on, until done is closed.
 func chromium(t *testing.T, ctx context.Context, address string, dark bool, done <-chan struct{}) {
 	t.Helper()
-	home := t.TempDir()
-	scheme := "--blink-settings=preferredColorScheme=1"
-	if dark {
-		scheme = "--blink-settings=preferredColorScheme=0"
-	}
-	cmd := exec.CommandContext(ctx, tool(t, "chromium"), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-		"--window-size=1000,900", scheme, "--user-data-dir="+home, "--remote-debugging-port=0", address)
-	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_CACHE_HOME="+home)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its children go with it
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.Cancel, cmd.WaitDelay = kill, 5*time.Second
-	if err := cmd.Start(); err != nil {
+	c := browser.ForChromium(t, browser.Config{Width: 1000, Height: 900, Dark: dark, Script: true})
+	if err := c.Open(address); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
 	select {
 	case <-done:
-		kill()
-		<-ended
-	case err := <-ended:
-		t.Errorf("chromium ended (%v, %v)\n%.2000s", err, ctx.Err(), &said)
+	case <-ctx.Done():
+		t.Errorf("chromium does not come to the end: %v", ctx.Err())
 	}
 }

@@ -1,9 +1,11 @@
-// Package browser drives a real Firefox ESR, headless, with page JavaScript off
-// and the preferences of Tor Browser's Safest level, through a SOCKS5 proxy. It
-// speaks Marionette itself and needs the standard library only. It knows no
+// Package browser drives real browsers, headless, with page JavaScript off,
+// through a SOCKS5 proxy: Firefox ESR with the preferences of Tor Browser's
+// Safest level, and Chromium. It speaks Marionette and the DevTools protocol
+// itself and needs the standard library only. It knows no
 // page, no address and no room of emberdrop: a test says what to open and what
 // to expect. It never waits for a page to have loaded, because a page with a
-// streamed frame never has; it waits for selectors.
+// streamed frame never has; it waits for selectors. What a method of both
+// browsers does is said at Firefox's.
 package browser
 
 import (
@@ -22,11 +24,11 @@ import (
 // ErrMissing means that Firefox ESR is not installed.
 var ErrMissing = errors.New("firefox-esr is not installed (apt install firefox-esr)")
 
-// Config says how Firefox is started. Only SOCKS is needed.
+// Config says how a browser is started. Only SOCKS is needed.
 type Config struct {
-	SOCKS    string        // host:port of the SOCKS5 proxy that everything goes through, names included
+	SOCKS    string        // host:port of the SOCKS5 proxy that everything goes through, names included; empty: Chromium goes without
 	Dir      string        // profile folder, kept after Close; empty: a temporary one, removed by Close
-	Width    int           // width of the page in CSS pixels, exactly; 0: Tor Browser's letterboxed 1400 x 800
+	Width    int           // width of the page in CSS pixels, exactly; 0: 1400 x 800, letterboxed in Firefox as Tor Browser does
 	Height   int           // height of the page, with Width; 0: 800
 	Dark     bool          // a reader who prefers dark pages; false: light, as Tor Browser always says
 	Script   bool          // page JavaScript on; false: off, as at Safest
@@ -78,7 +80,7 @@ func Start(ctx context.Context, cfg Config) (f *Firefox, err error) {
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("start firefox: %w%s", err, f.lastWords())
+			err = fmt.Errorf("start firefox: %w%s", err, lastWords(f.dir))
 			f.Close()
 			f = nil
 		}
@@ -104,12 +106,15 @@ func Start(ctx context.Context, cfg Config) (f *Firefox, err error) {
 	env := append(os.Environ(), "HOME="+f.dir, "MOZ_CRASHREPORTER_DISABLE=1",
 		"MOZ_HEADLESS_WIDTH=1400", "MOZ_HEADLESS_HEIGHT=900",
 		"MOZ_REMOTE_SETTINGS_DEVTOOLS=1")
-	f.process, err = launch(f.ctx, program, f.dir, env, "--headless", "--no-remote",
+	f.process, err = launch(f.ctx, program, f.dir, env, nil, "--headless", "--no-remote",
 		"--profile", f.dir, "--marionette", "--remote-allow-system-access")
 	if err != nil {
 		return f, err
 	}
 	if err := f.connect(portFile); err != nil {
+		return f, err
+	}
+	if err := f.script("chrome", watchRequests, nil, nil); err != nil {
 		return f, err
 	}
 	if cfg.Width > 0 {
@@ -125,7 +130,7 @@ const startup = 90 * time.Second
 // connect waits for the port that Firefox has chosen and opens the session.
 func (f *Firefox) connect(portFile string) error {
 	var port string
-	err := f.pollFor(startup, func() (bool, error) {
+	err := poll(f.ctx, startup, func() (bool, error) {
 		select {
 		case <-f.process.done:
 			return false, errors.New("it ended at once")
@@ -176,20 +181,8 @@ func (f *Firefox) Close() error {
 	return nil
 }
 
-// lastWords is the end of what Firefox printed, for an error message.
-func (f *Firefox) lastWords() string {
-	raw, _ := os.ReadFile(filepath.Join(f.dir, "browser.log"))
-	if len(raw) > 800 {
-		raw = raw[len(raw)-800:]
-	}
-	if len(raw) == 0 {
-		return ""
-	}
-	return "\n" + string(raw)
-}
-
 // errClosed means a call on a browser that has ended.
-var errClosed = errors.New("firefox is closed")
+var errClosed = errors.New("the browser is closed")
 
 // call runs one command within Config.Patience.
 func (f *Firefox) call(command string, params map[string]any, out any) error {
@@ -202,25 +195,5 @@ func (f *Firefox) call(command string, params map[string]any, out any) error {
 	return f.conn.call(f.cfg.Patience, command, params, out)
 }
 
-// errPatience means that Config.Patience has run out.
-var errPatience = errors.New("it did not happen in time")
-
 // poll runs check until it is true, fails, or Config.Patience runs out.
-func (f *Firefox) poll(check func() (bool, error)) error { return f.pollFor(f.cfg.Patience, check) }
-
-func (f *Firefox) pollFor(patience time.Duration, check func() (bool, error)) error {
-	for end := time.Now().Add(patience); ; {
-		done, err := check()
-		if done || err != nil {
-			return err
-		}
-		if time.Now().After(end) {
-			return errPatience
-		}
-		select {
-		case <-f.ctx.Done():
-			return f.ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
+func (f *Firefox) poll(check func() (bool, error)) error { return poll(f.ctx, f.cfg.Patience, check) }

@@ -17,7 +17,7 @@ const webElement = "element-6066-11e4-a52e-4f735466cecf"
 
 // ErrUnreachable means that the browser shows its own error page instead of
 // the page: no connection, no such service, or an empty answer.
-var ErrUnreachable = errors.New("firefox shows an error page")
+var ErrUnreachable = errors.New("the browser shows an error page")
 
 // notYet says whether err may go away by itself while a page or a frame is
 // still being built, replaced or laid out.
@@ -116,6 +116,22 @@ func (f *Firefox) script(context, body string, args []any, out any) error {
 	result.Value = out
 	return f.call("WebDriver:ExecuteScript", map[string]any{
 		"script": body, "args": args, "sandbox": "emberdrop", "newSandbox": true}, &result)
+}
+
+// Script runs the driver's own JavaScript, which works with page JavaScript off:
+// the body of a function of doc, the current document, and args. What it returns
+// goes to out, unless that is nil. No promise in it is kept.
+func (f *Firefox) Script(body string, out any, args ...any) error {
+	err := f.script("content", "const doc = document, args = [...arguments]; "+body, args, out)
+	if err != nil {
+		return fmt.Errorf("script: %w", err)
+	}
+	return nil
+}
+
+// Zoom shows the page so many times as large, as a reader's Ctrl and + do.
+func (f *Firefox) Zoom(factor float64) error {
+	return f.script("chrome", "gBrowser.selectedBrowser.fullZoom = arguments[0]", []any{factor}, nil)
 }
 
 // Open goes to an address and returns when its document has begun to arrive;

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,12 +18,13 @@ type process struct {
 	done chan struct{} // closed when the main process has been waited for
 }
 
-// launch starts the browser on the profile folder dir. It is killed when ctx
+// launch starts the browser on the profile folder dir, with more files open from
+// descriptor 3 on. It is killed when ctx
 // ends, and by the kernel when this process dies in whatever way: the
 // parent-death signal belongs to the thread that forked, so that thread is held
 // until the browser has ended. Content processes end when their pipe to the
 // main process closes.
-func launch(ctx context.Context, program, dir string, env []string, args ...string) (*process, error) {
+func launch(ctx context.Context, program, dir string, env []string, files []*os.File, args ...string) (*process, error) {
 	// A file, not a pipe: Wait would wait for every grandchild to close a pipe.
 	log, err := os.Create(filepath.Join(dir, "browser.log"))
 	if err != nil {
@@ -30,7 +32,7 @@ func launch(ctx context.Context, program, dir string, env []string, args ...stri
 	}
 	defer log.Close()
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, log, log
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = dir, env, log, log, files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 
@@ -48,6 +50,40 @@ func launch(ctx context.Context, program, dir string, env []string, args ...stri
 		return nil, err
 	}
 	return &process{pid: cmd.Process.Pid, done: done}, nil
+}
+
+// lastWords is the end of what a browser on the profile folder dir printed, for
+// an error message.
+func lastWords(dir string) string {
+	raw, _ := os.ReadFile(filepath.Join(dir, "browser.log"))
+	if len(raw) > 800 {
+		raw = raw[len(raw)-800:]
+	}
+	if len(raw) == 0 {
+		return ""
+	}
+	return "\n" + string(raw)
+}
+
+// errPatience means that what was waited for did not happen.
+var errPatience = errors.New("it did not happen in time")
+
+// poll runs check until it is true, fails, or so much time has gone.
+func poll(ctx context.Context, patience time.Duration, check func() (bool, error)) error {
+	for end := time.Now().Add(patience); ; {
+		done, err := check()
+		if done || err != nil {
+			return err
+		}
+		if time.Now().After(end) {
+			return errPatience
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // stop kills the process group and returns when no process of it is left.

@@ -97,7 +97,7 @@ func ok(t *testing.T, step string, err error) {
 	}
 }
 
-func wantText(t *testing.T, f *browser.Firefox, selector, want string) {
+func wantText(t *testing.T, f browser.Browser, selector, want string) {
 	t.Helper()
 	got, err := f.Text(selector)
 	ok(t, selector, err)
@@ -106,10 +106,22 @@ func wantText(t *testing.T, f *browser.Firefox, selector, want string) {
 	}
 }
 
+// both runs a test in each browser.
+func both(t *testing.T, cfg browser.Config, test func(t *testing.T, f browser.Browser)) {
+	t.Run("firefox", func(t *testing.T) { test(t, browser.For(t, cfg)) })
+	t.Run("chromium", func(t *testing.T) { test(t, browser.ForChromium(t, cfg)) })
+}
+
 func TestUploadWithoutScript(t *testing.T) {
 	proxy, visits := site(t)
 	shots := filepath.Join(t.TempDir(), "shots")
-	f := browser.For(t, browser.Config{SOCKS: proxy.addr(), Shots: shots, Patience: 20 * time.Second})
+	both(t, browser.Config{SOCKS: proxy.addr(), Shots: shots, Patience: 20 * time.Second}, func(t *testing.T, f browser.Browser) {
+		uploadWithoutScript(t, f, proxy, visits, shots)
+	})
+}
+
+func uploadWithoutScript(t *testing.T, f browser.Browser, proxy *socks, visits *atomic.Int32, shots string) {
+	_, firefox := f.(*browser.Firefox)
 	ok(t, "open", f.Open(origin+"/"))
 	wantText(t, f, "#script", "script is off")
 	wantText(t, f, "#noscript", "no script")
@@ -148,16 +160,41 @@ func TestUploadWithoutScript(t *testing.T) {
 	ok(t, "reload", f.Reload())
 	wantText(t, f, "#script", "script is off")
 	ok(t, "follow", f.Follow("#next"))
-	wantText(t, f, "#headers", "1 same-origin gzip, deflate")
+	// Chromium does not count an onion as a secure context.
+	wantText(t, f, "#headers", map[bool]string{true: "1 same-origin gzip, deflate", false: "gzip, deflate"}[firefox])
 	ok(t, "back", f.Back())
 	ok(t, "form again", f.Wait("#form"))
 	if n := visits.Load() - before; n != 2 {
 		t.Errorf("reload and back fetched the page %d times, want 2", n)
 	}
-	checkShot(t, filepath.Join(shots, "result.png"), 1388) // 1400 without the scrollbar
+	checkShot(t, filepath.Join(shots, "result.png"), map[bool]int{true: 1388, false: 1400}[firefox]) // without the scrollbar
 	others := slices.Compact(proxy.others())
-	if len(others) != 1 || others[0] != "elsewhere.example" {
+	others = slices.DeleteFunc(others, func(host string) bool {
+		return !firefox && (strings.HasSuffix(host, ".google.com") || strings.HasSuffix(host, ".googleapis.com"))
+	})
+	if len(others) < 1 || strings.Trim(strings.Join(others, ""), "elsewhere.example") != "" {
 		t.Errorf("hosts asked for beside the onion: %q, want only the picture's", others)
+	}
+	wantRequests(t, f)
+}
+
+// wantRequests checks the browser's own network log against what the test did.
+func wantRequests(t *testing.T, f browser.Browser) {
+	t.Helper()
+	all, err := f.Requests()
+	ok(t, "requests", err)
+	statuses := map[string]int{}
+	for _, r := range all {
+		key, found := strings.CutPrefix(r.URL, origin)
+		if !found && !strings.HasPrefix(r.URL, "http://elsewhere.example/") && !strings.HasPrefix(r.URL, "https://elsewhere.example/") {
+			t.Errorf("a request of %+v", r)
+		}
+		statuses[r.Method+" "+key] = r.Status
+	}
+	for key, want := range map[string]int{"GET /": 303, "GET /form": 200, "GET /progress": 200, "POST /up": 200, "GET /photo.png": 200, "GET /next": 200} {
+		if statuses[key] != want {
+			t.Errorf("of %s the log says %d, want %d", key, statuses[key], want)
+		}
 	}
 }
 
@@ -184,7 +221,10 @@ func checkShot(t *testing.T, file string, width int) {
 
 func TestPixels(t *testing.T) {
 	proxy, _ := site(t)
-	f := browser.For(t, browser.Config{SOCKS: proxy.addr(), Patience: 20 * time.Second})
+	both(t, browser.Config{SOCKS: proxy.addr(), Patience: 20 * time.Second}, pixels)
+}
+
+func pixels(t *testing.T, f browser.Browser) {
 	ok(t, "open", f.Open(origin+"/form"))
 	var got image.Image
 	for range 50 { // the picture may come after its element
@@ -221,10 +261,14 @@ func samePixels(a, b image.Image) bool {
 func TestNarrowDarkScript(t *testing.T) {
 	proxy, _ := site(t)
 	shots := t.TempDir()
-	f := browser.For(t, browser.Config{SOCKS: proxy.addr(), Width: 360, Height: 640, Dark: true, Script: true,
-		Shots: shots, Patience: 20 * time.Second})
+	both(t, browser.Config{SOCKS: proxy.addr(), Width: 360, Height: 640, Dark: true, Script: true,
+		Shots: shots, Patience: 20 * time.Second}, func(t *testing.T, f browser.Browser) { narrowDarkScript(t, f, shots) })
+}
+
+func narrowDarkScript(t *testing.T, f browser.Browser, shots string) {
 	ok(t, "open", f.Open(origin+"/form"))
 	wantText(t, f, "#script", "script is on")
+	ok(t, "the end of the page", f.Wait("#tall"))
 	ok(t, "screenshot", f.Screenshot("narrow"))
 	checkShot(t, filepath.Join(shots, "narrow.png"), 360)
 	ok(t, "resize", f.Resize(768, 500))
@@ -239,7 +283,10 @@ func TestNarrowDarkScript(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	proxy, _ := site(t)
-	f := browser.For(t, browser.Config{SOCKS: proxy.addr(), Patience: 2 * time.Second})
+	both(t, browser.Config{SOCKS: proxy.addr(), Patience: 3 * time.Second}, failing)
+}
+
+func failing(t *testing.T, f browser.Browser) {
 	if err := f.Open("http://elsewhere.example/"); !errors.Is(err, browser.ErrUnreachable) {
 		t.Errorf("a refused address: %v, want ErrUnreachable", err)
 	}
@@ -250,7 +297,7 @@ func TestErrors(t *testing.T) {
 	if err := f.Screenshot("x"); err == nil {
 		t.Error("a screenshot without a folder succeeds")
 	}
-	if err := f.Resize(360, 640); err == nil {
+	if _, firefox := f.(*browser.Firefox); firefox && f.Resize(360, 640) == nil {
 		t.Error("a letterboxed window can be resized")
 	}
 	ok(t, "close", f.Close())
@@ -262,8 +309,17 @@ func TestErrors(t *testing.T) {
 
 func TestCloseLeavesNothing(t *testing.T) {
 	proxy, _ := site(t)
-	dir := t.TempDir()
-	f := browser.For(t, browser.Config{SOCKS: proxy.addr(), Dir: dir})
+	t.Run("firefox", func(t *testing.T) {
+		dir := t.TempDir()
+		closes(t, browser.For(t, browser.Config{SOCKS: proxy.addr(), Dir: dir}), dir)
+	})
+	t.Run("chromium", func(t *testing.T) {
+		dir := t.TempDir()
+		closes(t, browser.ForChromium(t, browser.Config{SOCKS: proxy.addr(), Dir: dir}), dir)
+	})
+}
+
+func closes(t *testing.T, f browser.Browser, dir string) {
 	ok(t, "open", f.Open(origin+"/next"))
 	if len(processes(t, dir)) < 2 {
 		t.Fatal("the test does not see the browser's processes")
@@ -286,6 +342,57 @@ func TestMain(m *testing.M) {
 	_, err := browser.Start(context.Background(), browser.Config{SOCKS: "127.0.0.1:9", Dir: dir})
 	fmt.Println("started", err)
 	time.Sleep(time.Minute)
+}
+
+// The keyboard, and the driver's own script in the page and in a frame.
+func TestKeysAndScript(t *testing.T) {
+	proxy, _ := site(t)
+	both(t, browser.Config{SOCKS: proxy.addr(), Width: 600, Patience: 20 * time.Second}, func(t *testing.T, f browser.Browser) {
+		ok(t, "open", f.Open(origin+"/form"))
+		focus := func() (name string) {
+			ok(t, "focus", f.Script("const el = doc.activeElement; return el.name || el.localName", &name))
+			return name
+		}
+		var order []string
+		for range 4 {
+			ok(t, "tab", f.Press(browser.Tab))
+			order = append(order, focus())
+		}
+		if want := []string{"file", "caption", "burn", "button"}; !slices.Equal(order, want) {
+			t.Errorf("Tab goes to %q, want %q", order, want)
+		}
+		ok(t, "back", f.Press(browser.BackTab))
+		ok(t, "space", f.Press(browser.Space))
+		var checked bool
+		ok(t, "script", f.Script("return doc.querySelector(args[0]).checked", &checked, "[name=burn]"))
+		if focus() != "burn" || !checked {
+			t.Error("Space does not choose the radio button")
+		}
+		ok(t, "tab", f.Press(browser.Tab))
+		ok(t, "enter", f.Press(browser.Enter))
+		ok(t, "frame", f.Frame("#result"))
+		ok(t, "sent", f.WaitText(".done", "burn=on"))
+		var path string
+		ok(t, "script", f.Script("return doc.location.pathname", &path))
+		if path != "/up" {
+			t.Errorf("the frame's script runs in %q", path)
+		}
+		ok(t, "top", f.Top())
+		if f.Script("nonsense(", nil) == nil || f.Script("throw new Error()", nil) == nil {
+			t.Error("a script that fails gives no error")
+		}
+		if f.Press("Any") == nil {
+			t.Error("a key that is none is pressed")
+		}
+		ok(t, "zoom", f.Zoom(2))
+		width := 0
+		for end := time.Now().Add(20 * time.Second); width != 300 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			ok(t, "width", f.Script("return doc.defaultView.innerWidth", &width))
+		}
+		if width != 300 {
+			t.Errorf("zoomed to twice its size a page of 600 is %d wide", width)
+		}
+	})
 }
 
 func TestKilledTestLeavesNothing(t *testing.T) {
