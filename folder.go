@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,16 +25,32 @@ type folder struct {
 	onion string // the onion key's file
 }
 
-// newFolder places the two keys inside the folder unless they live elsewhere.
+// newFolder places the two keys: where a flag says, else where systemd has put
+// them for this service (systemd.exec(5), Credentials), else inside the folder.
 func newFolder(path, hostKey, onionKey string) folder {
-	f := folder{path: path, host: hostKey, onion: onionKey}
-	if f.host == "" {
-		f.host = f.in("host.key")
-	}
-	if f.onion == "" {
-		f.onion = f.in("onion.key")
-	}
+	f := folder{path: path}
+	f.host = cmp.Or(hostKey, credential("emberdrop.host-key"), f.in("host.key"))
+	f.onion = cmp.Or(onionKey, credential("emberdrop.onion-key"), f.in("onion.key"))
 	return f
+}
+
+// credential is the file of a credential that systemd passed to this service; "": none.
+func credential(id string) string {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return ""
+	}
+	path := filepath.Join(dir, id)
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// made reports whether somebody has made the data folder: it has a log.
+func (f folder) made() bool {
+	_, err := os.Stat(f.in("log"))
+	return err == nil
 }
 
 func (f folder) in(name string) string { return filepath.Join(f.path, name) }

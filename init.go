@@ -33,19 +33,25 @@ func folderCommand(use, short string, args int, run func(cmd *cobra.Command, f f
 		if err != nil {
 			return err
 		}
-		return run(cmd, f, args)
+		return errors.Join(run(cmd, f, args), f.handBack())
 	}
 	return cmd
 }
 
 func initCommand() *cobra.Command {
-	return folderCommand("init --data DIR", "make a data folder: the onion address, the host key, an empty log and vault", 0,
+	var ifMissing bool
+	cmd := folderCommand("init --data DIR", "make a data folder: the onion address, the host key, an empty log and vault", 0,
 		func(cmd *cobra.Command, f folder, _ []string) error {
+			if ifMissing && f.made() {
+				return nil
+			}
 			if err := f.create(onion.NewKey()); err != nil {
 				return err
 			}
 			return f.printAddress(cmd.OutOrStdout())
 		})
+	cmd.Flags().BoolVar(&ifMissing, "if-missing", false, "do nothing where a data folder is already, as a service wants that makes its own at its first start")
+	return cmd
 }
 
 func (f folder) printAddress(out io.Writer) error {

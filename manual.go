@@ -46,7 +46,8 @@ It refuses a folder that exists and is not empty: keys are never overwritten. Re
 or the vault key ends every link; the onion key is the address, so save it (emberdrop backup).
 
 With --host-key on another device than the data folder, a thief of the data disk does not even learn
-that a link existed. The same flags have to be given to serve and to every other command.`,
+that a link existed. The same flags have to be given to serve and to every other command. A service of
+systemd can have both keys as credentials, emberdrop.host-key and emberdrop.onion-key.`,
 			example: `  emberdrop init --data /srv/emberdrop
   emberdrop init --data /srv/emberdrop --host-key /media/stick/host.key`,
 			flags: []flagGroup{folderFlags},
