@@ -2,6 +2,7 @@
 
 export CGO_ENABLED := "0"
 tools := "go tool -modfile=.ci/tools/go.mod"
+allow_root := if `id -u` == "0" { "--allow-root" } else { "" }
 race := "CGO_ENABLED=1 go test -race"
 corpus := 'if [ -e .cache/corpus/complete ]; then export EMBERDROP_CORPUS="$PWD/.cache/corpus"; fi'
 
@@ -17,7 +18,7 @@ demo: tor
 run data="./data": tor
     go build -o emberdrop .
     test -e {{ data }}/onion.key || ./emberdrop init --data {{ data }}
-    ./emberdrop serve --data {{ data }}
+    ./emberdrop serve --data {{ data }} {{ allow_root }}
 
 # every check and every test (never from the cache: the end-to-end tests build the program themselves)
 test: check tor browser corpus

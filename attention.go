@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,7 +24,7 @@ type notice struct {
 func notices() []string {
 	return []string{
 		"disk_full", "disk_low", "not_published", "degraded", "tor_warning",
-		"shreds_overdue", "clock_behind", "swap", "root", "host_key_on_data_disk",
+		"shreds_overdue", "clock_behind", "swap", "root", "not_fenced", "host_key_on_data_disk",
 	}
 }
 
@@ -34,6 +35,7 @@ type sight struct {
 	Behind      time.Duration // the clock, behind the log's latest time
 	Root        bool          // running as root
 	Swap        bool          // swap is on
+	Unfenced    []string      // what the kernel could not take from the process
 	HostKeyHere bool          // the host key lies on the disk of the data folder
 }
 
@@ -83,6 +85,9 @@ func attention(s status, seen sight) []notice {
 	}
 	if seen.Root {
 		advise("root", "the server runs as root: a fault in it would have the whole host", "run it as a user of its own, as the packaged systemd unit does")
+	}
+	if len(seen.Unfenced) > 0 {
+		advise("not_fenced", "the kernel does not fence "+strings.Join(seen.Unfenced, ", ")+": a fault in the server would reach further than it must", kernelAdvice)
 	}
 	if seen.HostKeyHere {
 		advise("host_key_on_data_disk", "the host key lies on the disk of the data folder: who takes that disk and has the URL of a live link opens it",

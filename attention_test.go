@@ -36,6 +36,7 @@ func TestAttention(t *testing.T) {
 		{"", false, func(_ *status, o *sight) { o.Behind = time.Minute }},
 		{"swap", false, func(_ *status, o *sight) { o.Swap = true }},
 		{"root", false, func(_ *status, o *sight) { o.Root = true }},
+		{"not_fenced", false, func(_ *status, o *sight) { o.Unfenced = []string{"ports"} }},
 		{"host_key_on_data_disk", false, func(_ *status, o *sight) { o.HostKeyHere = true }},
 		{"", false, func(_ *status, o *sight) { o.Tor = nil }},
 	} {

@@ -9,6 +9,7 @@ require (
 	github.com/cretz/bine v0.2.1-0.20221201125941-b9d31d9c7866 // launches and controls tor; its last tag does not work with a current tor
 	github.com/fxamacker/cbor/v2 v2.9.6 // events
 	github.com/klauspost/compress v1.20.3 // notes and backups; finds the true end of PNG data; gzip of pages
+	github.com/landlock-lsm/go-landlock v0.10.0 // fences the process in
 	github.com/nicksnyder/go-i18n/v2 v2.7.0 // messages and plurals
 	github.com/prometheus/client_model v0.3.0 // tests: judges the metrics
 	github.com/prometheus/common v0.42.0 // tests: judges the metrics
@@ -59,4 +60,5 @@ require (
 	golang.org/x/exp v0.0.0-20230626212559-97b1e661b5df // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/protobuf v1.33.0 // indirect
+	kernel.org/pub/linux/libs/security/libcap/psx v1.2.77 // indirect
 )

@@ -15,12 +15,15 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"emberdrop/harden"
 )
 
 // version is set by the release build.
 var version = "devel"
 
 func main() {
+	harden.Private()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -39,6 +39,7 @@ type serveFlags struct {
 	maxPass    int64
 	maxUpload  int64
 	anyFile    bool
+	hardenFlags
 }
 
 func serveCommand() *cobra.Command {
@@ -64,9 +65,13 @@ func serveCommand() *cobra.Command {
 	set.Var(sizeFlag{&flags.maxPass}, "max-pass-file", "largest `size` of one file of an upload that comes with a pass")
 	set.Var(sizeFlag{&flags.maxUpload}, "max-upload", "largest `size` of one upload's files together")
 	set.BoolVar(&flags.anyFile, "allow-any-file", false, "take files of other kinds too, as they are, metadata included, for download only")
+	flags.hardenFlags.register(set)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		f, err := open()
 		if err != nil {
+			return err
+		}
+		if err := flags.checkUser(); err != nil {
 			return err
 		}
 		if seal.Plaintext && flags.listen == "" {
@@ -82,17 +87,19 @@ func serveCommand() *cobra.Command {
 
 // server is a running service and what its operator's commands reach.
 type server struct {
-	folder  folder
-	flags   serveFlags
-	store   *opened
-	links   *link.Links
-	sweeper *sweeper.Sweeper
-	events  *slog.Logger
-	stop    context.CancelCauseFunc // ends it, with the reason
-	started time.Time
+	folder   folder
+	flags    serveFlags
+	store    *opened
+	links    *link.Links
+	sweeper  *sweeper.Sweeper
+	events   *slog.Logger
+	stop     context.CancelCauseFunc // ends it, with the reason
+	started  time.Time
+	unfenced []string // what the kernel could not take from this process, see harden.Report
 
 	listener net.Listener
 	origin   string
+	key      onion.Key      // zero with --listen
 	onion    *onion.Service // nil with --listen
 }
 
@@ -106,8 +113,20 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	s := &server{folder: f, flags: flags, stop: stop, started: time.Now(), events: slog.New(slog.NewTextHandler(stderr, nil))}
 	guardMemory(s.events)
 
-	var err error
-	s.store, err = f.open(s.events, func(err error) { stop(fmt.Errorf("the log has stopped: %w", err)) })
+	// The keys first: from then on the process reaches the data folder, tor and nothing else.
+	host, err := f.hostKey()
+	if err != nil {
+		return err
+	}
+	if flags.listen == "" {
+		if s.key, err = f.onionKey(); err != nil {
+			return err
+		}
+	}
+	if err := s.fence(); err != nil {
+		return err
+	}
+	s.store, err = f.openWith(host, s.events, func(err error) { stop(fmt.Errorf("the log has stopped: %w", err)) })
 	if err != nil {
 		return err
 	}
@@ -207,18 +226,15 @@ func (s *server) door(ctx context.Context, stderr io.Writer) error {
 	if s.flags.listen != "" {
 		return s.plainDoor()
 	}
-	key, err := s.folder.onionKey()
-	if err != nil {
-		return err
-	}
+	var err error
 	s.onion, err = onion.Start(ctx, onion.Config{
-		Tor: s.flags.tor, DataDir: s.folder.in("tor"), Key: key, Target: s.folder.in("door.sock"),
+		Tor: s.flags.tor, DataDir: s.folder.in("tor"), Key: s.key, Target: s.folder.in("door.sock"),
 		TorrcExtra: s.flags.torrcExtra, Log: s.events, Progress: newProgress(stderr).show,
 	})
 	if err != nil {
 		return err
 	}
-	s.listener, s.origin = s.onion.Listener(), "http://"+key.Address()
+	s.listener, s.origin = s.onion.Listener(), "http://"+s.key.Address()
 	return nil
 }
 

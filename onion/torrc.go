@@ -26,6 +26,7 @@ func fixedArgs() []string {
 // Padding and vanguards stay on tor's own settings, which are the safe ones.
 var defaults = []struct{ option, value string }{
 	{"NoExec", "1"},
+	{"Sandbox", "1"},
 	{"AvoidDiskWrites", "1"},
 	{"DormantCanceledByStartup", "1"}, // a host that slept long must not wake to a dormant tor
 }
@@ -67,3 +68,19 @@ func torrc(extra string) []byte {
 	}
 	return []byte(b.String())
 }
+
+// Transports returns the programs that a torrc has tor run as pluggable transports (ClientTransportPlugin).
+func Transports(path string) (programs []string, err error) {
+	lines, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("extra torrc: %w", err)
+	}
+	for line := range strings.Lines(string(lines)) {
+		if f := strings.Fields(line); len(f) > 3 && strings.EqualFold(strings.TrimLeft(f[0], "+/"), transportOption) && f[2] == "exec" {
+			programs = append(programs, f[3])
+		}
+	}
+	return programs, nil
+}
+
+const transportOption = "ClientTransportPlugin"

@@ -29,7 +29,7 @@ var everyone = []string{"*"}
 
 // rooms is the picture in ARCHITECTURE.md. "" is the program at the root.
 var rooms = []room{
-	{name: "", may: []string{"client", "onion", "handlers", "views", "sweeper", "link", "eventlog", "vault", "strip", "match", "report", "review", "seal"},
+	{name: "", may: []string{"harden", "client", "onion", "handlers", "views", "sweeper", "link", "eventlog", "vault", "strip", "match", "report", "review", "seal"},
 		why: "the program wires every room, but what only tests need must not get into the binary"},
 	{name: "client", may: []string{"strip", "seal"},
 		why: "it is a visitor, not the host: what it knows of a server comes over the wire, and what it seals no room of the server can open"},
@@ -57,6 +57,8 @@ var rooms = []room{
 		why: "what is sealed to the operator is one form, which the server writes and the operator's client reads"},
 	{name: "seal",
 		why: "cryptography is read and audited alone"},
+	{name: "harden",
+		why: "what takes rights from the process must not know what it takes them for, and must be read and tested alone"},
 	{name: "tests", may: everyone,
 		why: "tests look at everything"},
 }
@@ -86,6 +88,8 @@ var only = []struct {
 		"what is written to disk is encoded where its format and versions are kept"},
 	{"golang.org/x/net/proxy", []string{"client"},
 		"one room connects to somewhere else, and only through the SOCKS port that it was told of"},
+	{"github.com/landlock-lsm/go-landlock", []string{"harden"},
+		"one room fences the process in, so what stays possible is in one place"},
 	{"github.com/spf13/cobra", []string{""},
 		"flags are read by the program alone; rooms get a Config"},
 	{"github.com/spf13/pflag", []string{""},
@@ -118,6 +122,8 @@ var never = []struct {
 		"the domain and what is below it answer to no protocol, so curl, the page and the sweeper get the same law"},
 	{[]string{"views"}, []string{"net/http", "os"},
 		"a page is built from its struct alone, with no request and no file in reach"},
+	{[]string{"harden"}, []string{"log", "log/slog", "net", "os/exec"},
+		"it reports what holds and does nothing else: the program says it to the operator"},
 	{[]string{"link"}, []string{"os"},
 		"files are vault's and eventlog's, which write through a file system that a test can crash"},
 }
@@ -313,6 +319,8 @@ func TestImportRulesBite(t *testing.T) {
 		{"client", "emberdrop/seal", true}, {"client", "emberdrop/link", false}, {"client", "github.com/spf13/cobra", false},
 		{"client", "golang.org/x/net/proxy", true}, {"onion", "golang.org/x/net/proxy", false},
 		{"onion", "emberdrop/link", false}, {"onion", "github.com/cretz/bine/tor", true},
+		{"", "emberdrop/harden", true}, {"onion", "emberdrop/harden", false}, {"harden", "emberdrop/onion", false}, {"harden", "log/slog", false},
+		{"harden", "github.com/landlock-lsm/go-landlock/landlock", true}, {"onion", "github.com/landlock-lsm/go-landlock/landlock", false},
 		{"handlers", "emberdrop/link", true}, {"handlers", "emberdrop/views", true}, {"handlers", "net/http", true},
 		{"handlers", "emberdrop/eventlog", false}, {"handlers", "emberdrop/vault", false}, {"handlers", "emberdrop/sweeper", false},
 		{"handlers", "github.com/spf13/cobra", false}, {"handlers", "github.com/spf13/pflag", false}, {"", "github.com/spf13/pflag", true},

@@ -19,10 +19,15 @@ import (
 )
 
 // Build compiles the program as it is shipped, static and without cgo, into dir;
-// build tags make a test build of it.
+// build tags make a test build of it. Where root builds it, it serves as root
+// too, without being told by a flag.
 func Build(ctx context.Context, dir string, tags ...string) (program string, err error) {
 	program = filepath.Join(dir, strings.Join(append([]string{"emberdrop"}, tags...), "-"))
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", strings.Join(tags, ","), "-o", program, "emberdrop")
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", strings.Join(tags, ","), "-o", program)
+	if os.Geteuid() == 0 {
+		cmd.Args = append(cmd.Args, "-ldflags", "-X main.rootAllowed=yes")
+	}
+	cmd.Args = append(cmd.Args, "emberdrop")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
