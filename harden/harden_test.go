@@ -180,8 +180,10 @@ var attempts = map[string]func(args []string) error{
 		return nil
 	},
 	"terminal": func([]string) error { return unix.IoctlSetPointerInt(0, unix.TIOCSTI, 'x') },
-	"memfd": func([]string) error {
-		fd, err := unix.MemfdCreate("x", unix.MFD_CLOEXEC)
+	"memory": func(args []string) error { // a file in RAM
+		var flags int
+		fmt.Sscan(args[0], &flags)
+		fd, err := unix.MemfdCreate("x", flags)
 		if err == nil {
 			unix.Close(fd)
 		}
@@ -389,7 +391,8 @@ func TestCalls(t *testing.T) {
 		held(t, Config{}, []attempt{{"call", []string{fmt.Sprint(call)}, "EPERM", true}})
 	}
 	held(t, Config{}, []attempt{
-		{"memfd", nil, "EPERM", false},
+		{"memory", []string{fmt.Sprint(unix.MFD_CLOEXEC)}, "EPERM", false},
+		{"memory", []string{fmt.Sprint(unix.MFD_NOEXEC_SEAL)}, "done", false},
 		{"call", []string{fmt.Sprint(unix.SYS_CLONE3)}, "ENOSYS", true},
 		{"terminal", nil, "EPERM", true},
 	})

@@ -17,7 +17,7 @@ var denied = append([]uint32{
 	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_OPEN_TREE, unix.SYS_MOVE_MOUNT, unix.SYS_MOUNT_SETATTR,
 	unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK, unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_FANOTIFY_INIT,
 	unix.SYS_SETNS, unix.SYS_UNSHARE,
-	unix.SYS_MEMFD_CREATE, unix.SYS_MEMFD_SECRET, // Landlock does not see a program in one
+	unix.SYS_MEMFD_SECRET,
 	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER,
 	unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_KEYCTL,
 	unix.SYS_KEXEC_LOAD, unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE,
@@ -75,8 +75,24 @@ func program(cfg Config) []bpf.Instruction {
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: tioclinux, SkipTrue: 1},
 		refuse(unix.EPERM),
 	)...)
+	if sealsMemory() { // Landlock does not see a program that is run out of memory
+		p = append(p, on(unix.SYS_MEMFD_CREATE,
+			offArgument(1),
+			bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.MFD_NOEXEC_SEAL, SkipTrue: 1},
+			refuse(unix.EPERM),
+		)...)
+	}
 	p = append(p, on(unix.SYS_SOCKET, sockets(cfg)...)...)
 	return append(p, pass)
+}
+
+// sealsMemory reports whether this kernel has files in RAM that cannot be run (Linux 6.3).
+func sealsMemory() bool {
+	fd, err := unix.MemfdCreate("", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err == nil
 }
 
 const tioclinux = 0x541c // ioctl_console(2)

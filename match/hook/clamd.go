@@ -69,7 +69,11 @@ func verdict(answer string) (signature string, err error) {
 // freed, and by Linux cleared before anybody else gets them, when the last
 // descriptor is closed.
 func inRAM(r io.Reader, size int64) (fd int, err error) {
-	fd, err = unix.MemfdCreate("", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err = unix.MemfdCreate("", flags|unix.MFD_NOEXEC_SEAL) // no other kind is left to a fenced process
+	if err == unix.EINVAL {                                    // before Linux 6.3
+		fd, err = unix.MemfdCreate("", flags)
+	}
 	if err != nil {
 		return -1, refused("no memory")
 	}
