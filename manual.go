@@ -72,9 +72,10 @@ Sizes are numbers of bytes, or with a unit: 500KiB, 64MiB, 20GiB, 1TiB. Duration
   emberdrop serve --data ./data --listen unix:./drop.sock --public-url http://drop.test`,
 			flags: []flagGroup{
 				folderFlags,
-				{"Tor", []string{"tor", "torrc-extra"}},
-				{"What is taken", []string{"max-file", "max-pass-file", "max-upload", "allow-any-file", "free-floor"}},
-				{"When things end", []string{"lease-idle", "lease-max", "receipt-ttl", "purge-age", "purge-dead"}},
+				{"Tor", []string{"tor", "torrc-extra", "max-streams", "pow-rate", "pow-burst"}},
+				{"What is taken", []string{"max-file", "max-pass-file", "max-upload", "allow-any-file", "contact"}},
+				{"How much", []string{"quota", "never-share", "free-floor", "max-staged", "max-uploads", "max-connections", "stall"}},
+				{"When things end", []string{"max-expire", "never-idle", "lease-idle", "lease-max", "receipt-ttl", "purge-age", "purge-dead"}},
 				{"Without Tor", []string{"listen", "public-url"}},
 			},
 		},

@@ -40,6 +40,7 @@ type serveFlags struct {
 	maxUpload  int64
 	anyFile    bool
 	hardenFlags
+	limits
 }
 
 func serveCommand() *cobra.Command {
@@ -66,7 +67,11 @@ func serveCommand() *cobra.Command {
 	set.Var(sizeFlag{&flags.maxUpload}, "max-upload", "largest `size` of one upload's files together")
 	set.BoolVar(&flags.anyFile, "allow-any-file", false, "take files of other kinds too, as they are, metadata included, for download only")
 	flags.hardenFlags.register(set)
+	flags.limits.register(set)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := flags.limits.check(); err != nil {
+			return err
+		}
 		f, err := open()
 		if err != nil {
 			return err
@@ -135,6 +140,8 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	cfg.LeaseIdle, cfg.LeaseMax, cfg.ReceiptTTL = flags.leaseIdle, flags.leaseMax, flags.receiptTTL
 	cfg.MaxFile, cfg.MaxPassFile, cfg.MaxUpload, cfg.AnyFile = flags.maxFile, flags.maxPass, flags.maxUpload, flags.anyFile
 	cfg.Free, cfg.Floor = func() (int64, error) { return freeBytes(f.path) }, flags.floor
+	flags.limits.forLink(&cfg)
+	flags.limits.warnFiles(s.events)
 	s.links = link.New(cfg)
 	s.sweeper = sweeper.New(sweeper.Config{
 		Links: s.links, Events: s.events, PurgeDead: flags.purgeDead, PurgeAge: flags.purgeAge,
@@ -160,13 +167,18 @@ func (s *server) publish(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := s.door(ctx, stderr); err != nil {
 		return err
 	}
-	handler, err := handlers.New(handlers.Config{
+	pages := handlers.Config{
 		Links: s.links, Origin: s.origin, Log: s.events, ReceiptTTL: s.flags.receiptTTL,
 		Limits: handlers.Limits{
 			MaxFile: s.flags.maxFile, MaxPassFile: s.flags.maxPass, MaxUpload: s.flags.maxUpload, AnyFile: s.flags.anyFile,
 		},
-	})
+	}
+	s.flags.limits.forHandlers(&pages)
+	handler, err := handlers.New(pages)
 	if err != nil {
+		if s.onion != nil {
+			return errors.Join(err, s.onion.Close())
+		}
 		return errors.Join(err, s.listener.Close())
 	}
 	public, private := handlers.NewServer(handler), &http.Server{Handler: s.admin(), ReadHeaderTimeout: time.Minute}
@@ -226,12 +238,13 @@ func (s *server) door(ctx context.Context, stderr io.Writer) error {
 	if s.flags.listen != "" {
 		return s.plainDoor()
 	}
-	var err error
-	s.onion, err = onion.Start(ctx, onion.Config{
+	cfg := onion.Config{
 		Tor: s.flags.tor, DataDir: s.folder.in("tor"), Key: s.key, Target: s.folder.in("door.sock"),
 		TorrcExtra: s.flags.torrcExtra, Log: s.events, Progress: newProgress(stderr).show,
-	})
-	if err != nil {
+	}
+	s.flags.limits.forOnion(&cfg)
+	var err error
+	if s.onion, err = onion.Start(ctx, cfg); err != nil {
 		return err
 	}
 	s.listener, s.origin = s.onion.Listener(), "http://"+s.key.Address()

@@ -8,17 +8,32 @@ import (
 )
 
 // body is a request body that may be slow but not stand still, and that ends
-// with errBody after max bytes. The first failure stays: a parser above may
-// hide it behind an error of its own.
+// with errBody after max bytes. While others wait for its place it must come on by
+// a trickle at least, else it ends with errSlow. The first failure stays: a parser
+// above may hide it behind an error of its own.
 type body struct {
-	src   io.ReadCloser
-	ctl   *http.ResponseController
-	stall time.Duration
-	max   int64 // bytes that may still come
-	err   error
-	begun bool
-	meter *meter // counts what arrives
+	src    io.ReadCloser
+	ctl    *http.ResponseController
+	stall  time.Duration
+	max    int64       // bytes that may still come
+	until  time.Time   // when it must be over; zero: whenever
+	wanted func() bool // whether others wait for its place; nil: nobody does
+	err    error
+	begun  bool
+	meter  *meter // counts what arrives
+
+	mark    time.Time // when a trickle had last come together
+	markGot int64     // how much had arrived then
 }
+
+// The least progress of an upload that others wait for: 300 KiB in ten minutes
+// (with the usual stall of one), a tenth of what a bad circuit carries. It is far
+// below any speed at which people share photos, so that only what was made to be
+// slow is cut off.
+const (
+	trickle      = 300 << 10 // bytes
+	trickleTimes = 10        // of stall
+)
 
 func newBody(w http.ResponseWriter, r *http.Request, stall time.Duration, max int64) *body {
 	b := &body{src: r.Body, ctl: http.NewResponseController(w), stall: stall, max: max, meter: &meter{total: r.ContentLength}}
@@ -37,12 +52,22 @@ func (b *body) Read(p []byte) (int, error) {
 	if int64(len(p)) > b.max {
 		p = p[:b.max]
 	}
+	now := time.Now()
+	deadline := now.Add(b.stall)
+	if !b.until.IsZero() && b.until.Before(deadline) {
+		deadline = b.until
+	}
 	// Recorders in tests have no deadlines; a real connection always has.
-	_ = b.ctl.SetReadDeadline(time.Now().Add(b.stall))
-	b.begun = true
+	_ = b.ctl.SetReadDeadline(deadline)
+	if !b.begun {
+		b.begun, b.mark = true, now
+	}
 	n, err := b.src.Read(p)
 	b.max -= int64(n)
-	b.meter.got.Add(int64(n))
+	got := b.meter.got.Add(int64(n))
+	if err == nil {
+		err = b.pace(got)
+	}
 	if err != nil {
 		b.err = err
 		// From here on net/http listens for the visitor leaving; a deadline
@@ -50,6 +75,19 @@ func (b *body) Read(p []byte) (int, error) {
 		_ = b.ctl.SetReadDeadline(time.Time{})
 	}
 	return n, err
+}
+
+// pace is errSlow when too little has come for too long, and others wait.
+func (b *body) pace(got int64) error {
+	now := time.Now()
+	if got-b.markGot >= trickle {
+		b.mark, b.markGot = now, got
+		return nil
+	}
+	if b.wanted != nil && now.Sub(b.mark) > trickleTimes*b.stall && b.wanted() {
+		return errSlow
+	}
+	return nil
 }
 
 func (b *body) Close() error { return b.src.Close() }
@@ -76,9 +114,15 @@ func (s *site) answerThenDrain(v *visit, b *body, answer func() error) error {
 		return nil // it waits to be asked, and now knows better
 	}
 	if b.err != nil && b.err != errBody {
-		return nil // there is no more to come
+		return nil // there is no more to come, or we want no more
 	}
-	b.err, b.max = nil, drains*s.Limits.MaxUpload
+	select {
+	case s.drains <- struct{}{}:
+		defer func() { <-s.drains }()
+	default:
+		return nil
+	}
+	b.err, b.max, b.wanted = nil, drains*s.Limits.MaxUpload, func() bool { return true }
 	io.Copy(io.Discard, b)
 	return nil
 }

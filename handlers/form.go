@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,12 +43,12 @@ type field struct {
 // any order. An empty optional field is what a browser sends for one left blank.
 var fields = map[string]field{
 	"expire": {16, errExpire, func(f *form, v string) error {
-		d, ok := map[string]time.Duration{"1h": time.Hour, "1d": 24 * time.Hour, "1w": 7 * 24 * time.Hour, "never": 0}[v]
+		d, ok := expiries[v]
 		if !ok {
 			return errExpire
 		}
 		f.policy.Expire = d
-		return nil
+		return f.upload.Expire(d)
 	}},
 	"burn": {16, errBurn, func(f *form, v string) error {
 		if v != "on" {
@@ -108,9 +109,28 @@ var fields = map[string]field{
 	}},
 }
 
+// expiries are the deadlines that a form can ask for; 0 is none.
+var expiries = map[string]time.Duration{"1h": time.Hour, "1d": 24 * time.Hour, "1w": 7 * 24 * time.Hour, "never": 0}
+
+// choices are the deadlines that the operator allows, the shortest first, and
+// the one that an upload gets which asks for none.
+func (l Limits) choices() (allowed []string, usual string) {
+	for _, name := range []string{"1h", "1d", "1w", "never"} {
+		if d := expiries[name]; l.MaxExpire == 0 || d > 0 && d <= l.MaxExpire {
+			allowed = append(allowed, name)
+		}
+	}
+	usual = "1d"
+	if !slices.Contains(allowed, usual) {
+		usual = "1h" // the operator's longest is at least that, see New
+	}
+	return allowed, usual
+}
+
 // newForm holds what an upload gets that asks for nothing.
-func newForm(up *link.Upload) *form {
-	return &form{upload: up, policy: link.Policy{Expire: 24 * time.Hour}}
+func newForm(up *link.Upload, l Limits) *form {
+	_, usual := l.choices()
+	return &form{upload: up, policy: link.Policy{Expire: expiries[usual]}}
 }
 
 // finish checks what only all fields together can tell.
@@ -141,12 +161,12 @@ const spareParts = 32
 
 // readUpload reads a multipart body as it arrives and hands files and notes to
 // up. It never holds more than one field in memory and writes nothing anywhere.
-func readUpload(r *http.Request, maxItems int, up *link.Upload) (*form, error) {
+func readUpload(r *http.Request, limits Limits, up *link.Upload) (*form, error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return nil, errMalformed
 	}
-	f, seen := newForm(up), map[string]bool{}
+	f, seen := newForm(up, limits), map[string]bool{}
 	for n := 0; ; n++ {
 		// Raw: a part's own transfer encoding is content to us, never undone.
 		part, err := parts.NextRawPart()
@@ -156,7 +176,7 @@ func readUpload(r *http.Request, maxItems int, up *link.Upload) (*form, error) {
 		if err != nil {
 			return nil, errors.Join(errMalformed, err)
 		}
-		if n >= maxItems+spareParts {
+		if n >= limits.MaxItems+spareParts {
 			return nil, link.ErrTooMany
 		}
 		name := part.FormName()

@@ -33,6 +33,13 @@ type Limits struct {
 
 	// AnyFile: files of other kinds are taken too, as they are.
 	AnyFile bool
+
+	// MaxExpire is the longest time to a deadline, at least an hour; 0 means that
+	// links may have none.
+	MaxExpire time.Duration
+
+	// NeverIdle is the idle limit that a link without a deadline gets; 0 means none.
+	NeverIdle time.Duration
 }
 
 // Config is what the handlers stand on.
@@ -55,9 +62,22 @@ type Config struct {
 	// Now is the clock for words like "tomorrow"; nil means time.Now. It decides nothing.
 	Now func() time.Time
 
-	// Stall is how long a body may stand still before the upload is given up;
-	// 0 means a minute. How long it takes altogether does not matter.
+	// Stall is how long a visitor may stand still: while a request's header or body
+	// is read, or an answer written; 0 means a minute. How long an upload or a
+	// download takes altogether does not matter.
 	Stall time.Duration
+
+	// Connections is how many are open at once; 0 means 1000. A quarter of them may
+	// be progress frames.
+	Connections int
+
+	// Drains is how many refused uploads are read on for nothing at once, so that
+	// browsers show why; 0 means 64. Beyond that the connection is closed.
+	Drains int
+
+	// Contact is how to reach the operator, one line of text for the pages; empty:
+	// not said.
+	Contact string
 }
 
 // site answers every request. Nothing in it changes after New, but for the
@@ -70,13 +90,16 @@ type site struct {
 	framed canned // the same inside the upload page's frame
 	zip    func(http.Handler) http.HandlerFunc
 	meters *meters
+	drains chan struct{} // a token for each refused upload that is read on
 }
 
 // Service is the handler of the whole service.
 type Service struct {
 	http.Handler
-	log    *slog.Logger
-	meters *meters
+	log         *slog.Logger
+	meters      *meters
+	stall       time.Duration
+	connections int
 }
 
 // New makes the handler of the whole service.
@@ -96,6 +119,15 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Stall == 0 {
 		cfg.Stall = time.Minute
 	}
+	if cfg.Connections == 0 {
+		cfg.Connections = 1000
+	}
+	if cfg.Drains == 0 {
+		cfg.Drains = 64
+	}
+	if cfg.Limits.MaxExpire != 0 && cfg.Limits.MaxExpire < time.Hour {
+		return nil, errors.New("handlers: the longest deadline is shorter than every choice")
+	}
 	if cfg.ReceiptTTL == 0 {
 		cfg.ReceiptTTL = 24 * time.Hour
 	}
@@ -112,20 +144,20 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)
 	}
-	s := &site{Config: cfg, words: words, meters: newMeters()}
+	s := &site{Config: cfg, words: words, meters: newMeters(max(1, cfg.Connections/4)), drains: make(chan struct{}, cfg.Drains)}
 	if s.gone, err = can(words, http.StatusNotFound, policyPage, gonePage); err != nil {
 		return nil, fmt.Errorf("handlers: the page for what is gone: %w", err)
 	}
-	if s.broken, err = can(words, http.StatusInternalServerError, policyPage, brokenPage); err != nil {
+	if s.broken, err = can(words, http.StatusInternalServerError, policyPage, s.brokenPage); err != nil {
 		return nil, fmt.Errorf("handlers: the page for failures: %w", err)
 	}
-	if s.framed, err = can(words, http.StatusInternalServerError, policyFrame, brokenFrame); err != nil {
+	if s.framed, err = can(words, http.StatusInternalServerError, policyFrame, s.brokenFrame); err != nil {
 		return nil, fmt.Errorf("handlers: the frame for failures: %w", err)
 	}
 	if s.zip, err = zipper(); err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)
 	}
-	return &Service{s.chain(s.mux()), cfg.Log, s.meters}, nil
+	return &Service{s.chain(s.mux()), cfg.Log, s.meters, cfg.Stall, cfg.Connections}, nil
 }
 
 // chain is what happens to every request, in this order.
@@ -200,6 +232,11 @@ func (s *site) dateless(next http.Handler) http.Handler {
 		w.Header()["Date"] = nil // how net/http is told not to add one
 		answering(r)
 		next.ServeHTTP(w, r)
+		if r.ContentLength != 0 {
+			// net/http reads on what is left of a short body before it takes the next
+			// request, and would wait for it for ever.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.Stall)) // recorders in tests have none
+		}
 	})
 }
 

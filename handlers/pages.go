@@ -113,10 +113,13 @@ func tell(list []views.Item, open func(n int) (io.ReadCloser, error)) {
 	}
 }
 
-func uploadPage(id string, l Limits) views.Upload {
+func (s *site) uploadPageOf(id string) views.Upload {
+	l := s.Limits
+	allowed, usual := l.choices()
 	return views.Upload{
 		Action: answerPath(id), Progress: "/progress/" + id,
 		MaxFile: l.MaxFile, MaxPassFile: l.MaxPassFile, MaxUpload: l.MaxUpload, MaxItems: l.MaxItems, AnyFile: l.AnyFile,
+		Expire: allowed, Usual: usual, NeverIdle: l.NeverIdle, Contact: s.Contact,
 	}
 }
 

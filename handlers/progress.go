@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	beat       = 400 * time.Millisecond // how often a progress frame looks
-	quietTime  = 10 * time.Minute       // after so long without news it loads itself anew
-	keepTime   = 10 * time.Minute       // for so long it is known how an upload ended
-	rateTime   = 10 * time.Second       // the rate is that of so long
-	maxStreams = 1000                   // progress frames open at once; more load themselves anew now and then
+	beat      = 400 * time.Millisecond // how often a progress frame looks
+	quietTime = 10 * time.Minute       // after so long without news it loads itself anew
+	keepTime  = 10 * time.Minute       // for so long it is known how an upload ended
+	rateTime  = 10 * time.Second       // the rate is that of so long
+	maxKept   = 10_000                 // uploads that are known; of more, nothing is kept after their end
 )
 
 // meters is how far the uploads have come: the one thing that this room keeps
@@ -28,6 +28,7 @@ type meters struct {
 	mu       sync.Mutex
 	byUpload map[[32]byte]*meter
 	streams  int
+	most     int // streams at once; more frames load themselves anew now and then
 
 	stop     chan struct{} // closed when the server ends: frames must not hold it up
 	stopOnce sync.Once
@@ -43,8 +44,8 @@ type meter struct {
 	failed string // why it failed, in words
 }
 
-func newMeters() *meters {
-	return &meters{byUpload: map[[32]byte]*meter{}, stop: make(chan struct{})}
+func newMeters(most int) *meters {
+	return &meters{byUpload: map[[32]byte]*meter{}, most: most, stop: make(chan struct{})}
 }
 
 // start makes m the one that an upload's progress frame shows.
@@ -63,6 +64,12 @@ func (t *meters) end(key [32]byte, m *meter, failed string) {
 		return
 	}
 	m.over, m.failed = true, failed
+	if len(t.byUpload) >= maxKept {
+		if t.byUpload[key] == m {
+			delete(t.byUpload, key)
+		}
+		return
+	}
 	t.byUpload[key] = m
 	time.AfterFunc(keepTime, func() { t.forget(key, m) })
 }
@@ -96,7 +103,7 @@ func (t *meters) news(key [32]byte) (n news) {
 func (t *meters) enter() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.streams >= maxStreams {
+	if t.streams >= t.most {
 		return false
 	}
 	t.streams++

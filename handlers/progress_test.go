@@ -164,7 +164,7 @@ func TestProgressAddresses(t *testing.T) {
 
 // What is known of an upload goes when its time is up, and with the server.
 func TestMetersForget(t *testing.T) {
-	table, key := newMeters(), seal.NewToken().Hash()
+	table, key := newMeters(10), seal.NewToken().Hash()
 	first, second := &meter{total: 10}, &meter{total: 10}
 	table.start(key, first)
 	table.end(key, second, "a repeat that failed")
@@ -180,7 +180,7 @@ func TestMetersForget(t *testing.T) {
 	if table.news(key).m != nil || len(table.byUpload) > 0 {
 		t.Error("not forgotten")
 	}
-	for range maxStreams {
+	for range 10 {
 		if !table.enter() {
 			t.Fatal("full too early")
 		}

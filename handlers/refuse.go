@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -28,6 +29,7 @@ var (
 	errText            = errors.New("text is not UTF-8")
 	errPassphraseLong  = errors.New("passphrase too long")
 	errElsewhere       = errors.New("form of another site")
+	errSlow            = errors.New("too slow while others wait")
 )
 
 // refusals is the one table from errors to statuses and to messages
@@ -58,12 +60,23 @@ var refusals = []struct {
 	{errIdle, http.StatusUnprocessableEntity, "idle"},
 	{errContradiction, http.StatusUnprocessableEntity, "contradiction"},
 	{link.ErrPolicy, http.StatusUnprocessableEntity, "contradiction"},
+	{link.ErrExpire, http.StatusUnprocessableEntity, "expire"},
 	{errText, http.StatusUnprocessableEntity, "text"},
 	{errPassphraseLong, http.StatusUnprocessableEntity, "passphrase_long"},
 	{link.ErrTooFast, http.StatusTooManyRequests, "too_fast"},
 	{link.ErrBusy, http.StatusServiceUnavailable, "busy"},
 	{link.ErrUnavailable, http.StatusServiceUnavailable, "busy"},
+	{errSlow, http.StatusServiceUnavailable, "slow"},
+	{link.ErrFullNever, http.StatusInsufficientStorage, "full_never"},
 	{link.ErrFull, http.StatusInsufficientStorage, "full"},
+}
+
+// comeBack says for the problems that pass by themselves after how many seconds to
+// come back, as Retry-After counts (RFC 9110 section 10.2.3). It is always the same,
+// since when room will really come free is a matter of other people's links.
+var comeBack = map[string]int{
+	"too_fast": 60, "busy": 60, "slow": 60,
+	"full": 60 * 60, "full_never": 24 * 60 * 60,
 }
 
 // refuse answers with what an error means. Nothing of the error itself is shown
@@ -82,8 +95,9 @@ func (s *site) refuse(v *visit, err error) {
 		s.fail(v)
 		return
 	}
-	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
-		v.w.Header().Set("Retry-After", "60")
+	if after := comeBack[p.ID]; after > 0 {
+		v.w.Header().Set("Retry-After", strconv.Itoa(after))
+		p.Contact = s.Contact // it may not get better by itself
 	}
 	if !v.html {
 		v.text(p.Status, sentence(v.words, p))
@@ -120,7 +134,9 @@ func problem(w views.Words, limits Limits, err error) (p views.Problem, ok bool)
 			if r.err == errPassphraseLong {
 				most = maxPassphrase
 			}
+			allowed, _ := limits.choices()
 			next := w.Say("problem."+r.id+".next",
+				"Choices", strings.Join(allowed, w.Say("list.separator")),
 				"File", w.Cap(limits.MaxFile), "All", w.Cap(limits.MaxUpload), "Items", limits.MaxItems, "Max", most, "Note", w.Cap(link.MaxNote))
 			return views.Problem{ID: r.id, Status: r.status, Next: next}, true
 		}
@@ -154,13 +170,13 @@ func gonePage(w views.Words) (templ.Component, string) {
 	return views.Gone{}.Page(w), w.Say("problem.line", "Title", w.Say("gone.title"), "Next", w.Say("gone.why_not"))
 }
 
-func brokenPage(w views.Words) (templ.Component, string) {
-	p := views.Problem{ID: "internal", Status: http.StatusInternalServerError}
+func (s *site) brokenPage(w views.Words) (templ.Component, string) {
+	p := views.Problem{ID: "internal", Status: http.StatusInternalServerError, Contact: s.Contact}
 	return p.Page(w), sentence(w, p)
 }
 
-func brokenFrame(w views.Words) (templ.Component, string) {
-	p := views.Problem{ID: "internal", Status: http.StatusInternalServerError}
+func (s *site) brokenFrame(w views.Words) (templ.Component, string) {
+	p := views.Problem{ID: "internal", Status: http.StatusInternalServerError, Contact: s.Contact}
 	return p.Frame(w), sentence(w, p)
 }
 

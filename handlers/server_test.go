@@ -70,7 +70,7 @@ func TestContentIsNotUndated(t *testing.T) {
 		answering(r)
 		http.NewResponseController(w).Flush()
 		io.WriteString(w, content)
-	}), meters: newMeters()})
+	}), meters: newMeters(10), stall: time.Minute, connections: 10})
 	ln, err := net.Listen("unix", t.TempDir()+"/s")
 	must(t, err)
 	go srv.Serve(ln)
@@ -197,9 +197,9 @@ func TestPanic(t *testing.T) {
 	r := newRig(t) // for its log
 	words, err := views.NewCatalogue()
 	must(t, err)
-	broken, err := can(words, 500, policyPage, brokenPage)
+	s := &site{Config: Config{Log: slog.New(slog.NewTextHandler(r, nil))}, words: words}
+	s.broken, err = can(words, 500, policyPage, s.brokenPage)
 	must(t, err)
-	s := &site{Config: Config{Log: slog.New(slog.NewTextHandler(r, nil))}, words: words, broken: broken}
 	h := s.dateless(s.recovered(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Disposition", "canary")
 		if req.URL.Path == "/late" {

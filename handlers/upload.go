@@ -31,7 +31,7 @@ func (s *site) uploadPage(v *visit) error {
 		return v.text(http.StatusOK, v.words.Say("text.upload", "Address", s.Origin+"/"))
 	}
 	return s.zipped(v, func(v *visit) error {
-		return v.page(http.StatusOK, policyUpload, uploadPage(id, s.Limits).Page(v.words))
+		return v.page(http.StatusOK, policyUpload, s.uploadPageOf(id).Page(v.words))
 	})
 }
 
@@ -126,8 +126,9 @@ func (s *site) take(v *visit, b *body, id seal.Token, most int64) (answer link.A
 		return *again, true, nil
 	}
 	defer up.Abort()
+	b.wanted = up.Wanted
 	s.meters.start(id.Hash(), b.meter)
-	f, err := readUpload(v.r, s.Limits.MaxItems, up)
+	f, err := readUpload(v.r, s.Limits, up)
 	if err == nil {
 		answer, err = up.Commit(f.policy, f.caption, f.passphrase)
 	}
@@ -140,7 +141,7 @@ func blame(err error, b *body) error {
 	switch {
 	case err == nil, b.err == nil, errors.Is(b.err, io.EOF):
 		return err
-	case errors.Is(b.err, errBody), errors.Is(b.err, os.ErrDeadlineExceeded):
+	case errors.Is(b.err, errBody), errors.Is(b.err, errSlow), errors.Is(b.err, os.ErrDeadlineExceeded):
 		return b.err
 	}
 	return context.Canceled // the connection is gone
@@ -153,6 +154,7 @@ func (s *site) ready(v *visit, status int, id string, a link.Answer, repeat bool
 		if err != nil {
 			return err
 		}
+		page.Contact = s.Contact
 		s.look(&page, id, a)
 		if v.frame {
 			return v.page(status, policyQRFrame, page.Frame(v.words))
@@ -166,6 +168,9 @@ func (s *site) ready(v *visit, status int, id string, a link.Answer, repeat bool
 	}
 	if a.Views > 0 {
 		lines = append(lines, "views: "+strconv.Itoa(a.Views))
+	}
+	if s.Limits.NeverIdle > 0 && a.Ends.IsZero() { // the operator's, perhaps, so nobody was told yet
+		lines = append(lines, "idle: "+idleText(a.Idle))
 	}
 	return v.text(status, lines...)
 }

@@ -19,6 +19,11 @@ type Upload struct {
 	MaxUpload   int64  // bytes, all files together
 	MaxItems    int
 	AnyFile     bool // other kinds are taken too, as they are
+
+	Expire    []string      // values of the field expire that are allowed, in order
+	Usual     string        // the one of them that is chosen at first
+	NeverIdle time.Duration // idle limit of a link without a deadline; 0: none
+	Contact   string        // how to reach the operator; empty: not said
 }
 
 // Progress is the frame that shows how far an upload has come. It is written
@@ -46,6 +51,7 @@ type Ready struct {
 	QR      string   // data: URI of a PNG; empty: none
 	Items   []Item   // with paths where they can be looked at
 	Removed []string // ids of messages, see RemovedIDs
+	Contact string   // how to reach the operator; empty: not said
 	Terms   Terms
 }
 
@@ -114,9 +120,10 @@ const (
 // Problem is a refusal or a failure. ID names a pair of messages: problem.ID.title
 // and problem.ID.next, the second being the one sentence on what to do.
 type Problem struct {
-	ID     string
-	Next   string // replaces problem.ID.next when not empty; already in words
-	Status int
+	ID      string
+	Next    string // replaces problem.ID.next when not empty; already in words
+	Status  int
+	Contact string // how to reach the operator; empty: not said
 }
 
 // RemovedIDs are the messages for the classes of hidden data that can be taken

@@ -50,10 +50,13 @@ func All(w views.Words, picture, qr string) []Sample {
 	var list []Sample
 	add := func(name string, page templ.Component) { list = append(list, Sample{name, page}) }
 
-	upload := views.Upload{Action: "/up/" + secret, Progress: "/progress/" + secret, MaxFile: 50 << 20, MaxUpload: 200 << 20, MaxItems: 50}
+	upload := views.Upload{Action: "/up/" + secret, Progress: "/progress/" + secret, MaxFile: 50 << 20, MaxUpload: 200 << 20, MaxItems: 50,
+		Expire: []string{"1h", "1d", "1w", "never"}, Usual: "1d"}
 	add("upload", upload.Page(w))
 	upload.AnyFile, upload.MaxPassFile = true, 100<<20
 	add("upload-any", upload.Page(w))
+	upload.Expire, upload.NeverIdle, upload.Contact = upload.Expire[1:], 30*24*time.Hour, "emberdrop@example.org"
+	add("upload-limits", upload.Page(w))
 	for _, p := range progress(w) {
 		add(p.Name, p.Page)
 	}
@@ -74,6 +77,7 @@ func All(w views.Words, picture, qr string) []Sample {
 	ready.Removed = views.RemovedIDs()
 	add("ready-never", ready.Page(w))
 	ready.Items, ready.Removed = []views.Item{{Kind: views.Sealed, Size: 3_211_280, Path: picture, Label: "sealed-1.emberdrop"}}, nil
+	ready.Contact = "emberdrop@example.org"
 	add("ready-sealed", ready.Page(w))
 
 	add("closed-burn", closed.Page(w))
@@ -140,6 +144,7 @@ func All(w views.Words, picture, qr string) []Sample {
 		Next: w.Say("problem.too_large.next", "File", w.Cap(50<<20), "All", w.Cap(200<<20))}.Page(w))
 	add("problem-frame", views.Problem{ID: "no_file", Status: 400}.Frame(w))
 	add("problem-unsupported", views.Problem{ID: "unsupported", Status: 415}.Page(w))
+	add("problem-full", views.Problem{ID: "full", Status: 507, Contact: "emberdrop@example.org"}.Page(w))
 	add("problem-internal", views.Problem{ID: "internal", Status: 500}.Page(w))
 	return list
 }
