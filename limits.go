@@ -44,13 +44,13 @@ func (l *limits) register(set *pflag.FlagSet) {
 	set.Var(percentFlag{&l.neverShare}, "never-share", "how much of the quota links that never end may fill, in `percent`")
 	set.DurationVar(&l.neverIdle, "never-idle", 0, "end links that never end when nobody opened them for so many whole `hours`; 0: do not")
 	set.Var(expireFlag{&l.maxExpire}, "max-expire", "the longest time that uploaders can choose: `1h|1d|1w|never`")
-	set.IntVar(&l.maxUploads, "max-uploads", 64, "uploads under way at once; as many more wait for a minute")
+	set.IntVar(&l.maxUploads, "max-uploads", 64, "`uploads` under way at once; as many more wait for a minute")
 	set.Var(sizeFlag{&l.maxStaged}, "max-staged", "the most `bytes` that uploads under way put aside on the disk; 0: no limit")
-	set.IntVar(&l.connections, "max-connections", 1000, "open connections; beyond that the one goes that has waited longest")
+	set.IntVar(&l.connections, "max-connections", 1000, "open `connections`; beyond that the one goes that has waited longest")
 	set.DurationVar(&l.stall, "stall", time.Minute, "give up a request or an answer that stands still for so long")
-	set.IntVar(&l.maxStreams, "max-streams", 64, "streams on one circuit; beyond that tor closes the circuit")
-	set.IntVar(&l.powRate, "pow-rate", 250, "visitors a second that tor lets in without waiting while it asks for proof of work; 0: never ask for it")
-	set.IntVar(&l.powBurst, "pow-burst", 0, "visitors that tor lets in at once before it asks for more work; 0: ten times the rate")
+	set.IntVar(&l.maxStreams, "max-streams", 64, "`streams` on one circuit; beyond that tor closes the circuit")
+	set.IntVar(&l.powRate, "pow-rate", 250, "introductions a second that tor serves before it asks for proof of work, a `number`; 0: it never asks")
+	set.IntVar(&l.powBurst, "pow-burst", 0, "introductions that tor serves at once before that, a `number`; 0: ten times the rate (default 0)")
 	set.StringVar(&l.contact, "contact", "", "how to reach you, a line of `text` that the pages show")
 }
 
