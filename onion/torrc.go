@@ -22,7 +22,8 @@ func fixedArgs() []string {
 	}
 }
 
-// defaults are torrc lines that an extra torrc may replace: bridges need NoExec 0 for their transports.
+// defaults are torrc lines that an extra torrc may replace: bridges need NoExec 0 for their transports, and where tor
+// dies in its own filter of system calls, which is made for one C library and one kernel, Sandbox 0 helps.
 // Padding and vanguards stay on tor's own settings, which are the safe ones.
 var defaults = []struct{ option, value string }{
 	{"NoExec", "1"},
@@ -58,6 +59,9 @@ func torrc(extra string) []byte {
 	var b strings.Builder
 	b.WriteString("# Written by emberdrop at every start: edit the file that --torrc-extra names instead.\n")
 	for _, d := range defaults {
+		if d.option == "Sandbox" && set[strings.ToLower(transportOption)] {
+			continue // in it tor cannot run them
+		}
 		if !set[strings.ToLower(d.option)] {
 			fmt.Fprintf(&b, "%s %s\n", d.option, d.value)
 		}

@@ -3,6 +3,9 @@ package onion
 import (
 	"bytes"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -10,7 +13,7 @@ import (
 func TestTorrc(t *testing.T) {
 	has := func(b []byte, line string) bool { return bytes.Contains(b, []byte("\n"+line+"\n")) }
 	plain := torrc("")
-	for _, line := range []string{"NoExec 1", "AvoidDiskWrites 1", "DormantCanceledByStartup 1"} {
+	for _, line := range []string{"NoExec 1", "Sandbox 1", "AvoidDiskWrites 1", "DormantCanceledByStartup 1"} {
 		if !has(plain, line) {
 			t.Errorf("no %q", line)
 		}
@@ -18,6 +21,29 @@ func TestTorrc(t *testing.T) {
 	bridges := torrc("UseBridges 1\n  noexec 0")
 	if has(bridges, "NoExec 1") || !has(bridges, "UseBridges 1") || !has(bridges, "AvoidDiskWrites 1") || !has(bridges, "  noexec 0") {
 		t.Errorf("bridges:\n%s", bridges)
+	}
+}
+
+// Programs that tor is to run are known, so that they can be allowed, and tor runs none in its sandbox.
+func TestTransports(t *testing.T) {
+	const lines = "UseBridges 1\nNoExec 0\n  clienttransportplugin obfs4,webtunnel exec /usr/bin/lyrebird -x\n" +
+		"# ClientTransportPlugin a exec /no\nClientTransportPlugin meek socks4 127.0.0.1:1\n+ClientTransportPlugin snowflake exec /usr/bin/snowflake-client"
+	if made := torrc(lines); bytes.Contains(made, []byte("Sandbox")) {
+		t.Errorf("a sandbox around transports:\n%s", made)
+	}
+	if made := torrc("Sandbox 0"); bytes.Contains(made, []byte("Sandbox 1")) {
+		t.Errorf("Sandbox 0 is not taken:\n%s", made)
+	}
+	path := filepath.Join(t.TempDir(), "torrc")
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Transports(path)
+	if want := []string{"/usr/bin/lyrebird", "/usr/bin/snowflake-client"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q (%v), want %q", got, err, want)
+	}
+	if _, err := Transports(path + "x"); err == nil {
+		t.Error("a file that is not there has transports")
 	}
 }
 
