@@ -67,7 +67,7 @@ func Apply(cfg Config) (Report, error) {
 		return report, fmt.Errorf("%w: landlock: %w", ErrHarden, err)
 	}
 	report.Landlock = abi
-	if report.Seccomp, err = filter(cfg); err != nil {
+	if report.Seccomp, err = install(program(cfg)); err != nil {
 		return report, fmt.Errorf("%w: seccomp: %w", ErrHarden, err)
 	}
 	return report, nil

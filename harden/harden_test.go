@@ -24,6 +24,7 @@ const childEnv = "HARDEN_TEST"
 
 type order struct {
 	Open   bool // do not apply: the control, in which the attempt must succeed
+	Cage   bool // Cage instead of Apply
 	Config Config
 	Try    string
 	Args   []string
@@ -51,7 +52,11 @@ func child(raw string) {
 	}()
 	<-ready
 	if !o.Open {
-		if _, err := Apply(o.Config); err != nil {
+		apply := func() error { _, err := Apply(o.Config); return err }
+		if o.Cage {
+			apply = Cage
+		}
+		if err := apply(); err != nil {
 			fmt.Println("apply:", err)
 			os.Exit(3)
 		}

@@ -49,9 +49,9 @@ var (
 	kill = bpf.RetConstant{Val: unix.SECCOMP_RET_KILL_PROCESS}
 )
 
-// program is the filter. Each part of it begins with the call's number loaded and ends so.
-func program(cfg Config) []bpf.Instruction {
-	p := []bpf.Instruction{
+// native begins a filter: calls of another architecture end the process.
+func native() []bpf.Instruction {
+	return []bpf.Instruction{
 		// The numbers mean other calls to a program of another architecture, and 32-bit calls can be made by any.
 		bpf.LoadAbsolute{Off: offArch, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: auditArch, SkipTrue: 1},
@@ -60,6 +60,11 @@ func program(cfg Config) []bpf.Instruction {
 		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: foreignCalls, SkipTrue: 1},
 		kill,
 	}
+}
+
+// program is the filter of Apply. Each part of it begins with the call's number loaded and ends so.
+func program(cfg Config) []bpf.Instruction {
+	p := native()
 	for _, call := range denied {
 		p = append(p, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: call, SkipTrue: 1}, refuse(unix.EPERM))
 	}
@@ -135,9 +140,9 @@ func sockets(cfg Config) []bpf.Instruction {
 	}
 }
 
-// filter installs the filter on all threads. It reports whether this kernel has filters.
-func filter(cfg Config) (bool, error) {
-	raw, err := bpf.Assemble(program(cfg))
+// install puts a filter on all threads. It reports whether this kernel has filters.
+func install(program []bpf.Instruction) (bool, error) {
+	raw, err := bpf.Assemble(program)
 	if err != nil {
 		return false, err
 	}
