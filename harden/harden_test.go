@@ -204,7 +204,7 @@ func send(t *testing.T, o order) string {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+string(raw))
+	cmd.Env = append(os.Environ(), childEnv+"="+string(raw), "GORACE=atexit_sleep_ms=0") // else each child of a race build waits a second
 	cmd.WaitDelay = time.Minute
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal of ours in its reach
 	out, err := cmd.CombinedOutput()
