@@ -53,7 +53,7 @@ func cage() []bpf.Instruction {
 		p = append(p, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: call, SkipTrue: 1}, pass)
 	}
 	p = append(p, on(unix.SYS_CLONE3, refuse(unix.ENOSYS))...) // as in program
-	p = append(p, on(unix.SYS_CLONE, // threads of its own, no process
+	p = append(p, on(unix.SYS_CLONE,                           // threads of its own, no process
 		offArgument(0),
 		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.CLONE_THREAD, SkipTrue: 1},
 		refuse(unix.EPERM),
