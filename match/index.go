@@ -15,8 +15,8 @@ import (
 type index struct {
 	rules []rule
 	sums  [len(kinds)][]record // exact digests of each kind, sorted
-	close hashes16             // PDQ of lists that match at up to MaxDistance
-	far   []hashed             // PDQ of lists that match further, and of few
+	close multi                // PDQ of lists that match at up to MaxDistance
+	far   pile                 // PDQ of lists that match further, and of few
 }
 
 // rule is what a list says of its entries.
@@ -36,9 +36,16 @@ type record struct {
 	rule uint16
 }
 
-type hashed struct {
-	words
-	rule uint16
+// pile is hashes with the rule of each. They are kept apart, so that a hash takes
+// one cache line and the rule is looked at only when it matches.
+type pile struct {
+	hashes []words
+	rules  []uint16
+}
+
+func (p *pile) add(e Entry, rule int) {
+	p.hashes = append(p.hashes, PDQ(e.Sum).words())
+	p.rules = append(p.rules, uint16(rule))
 }
 
 const (
@@ -58,18 +65,19 @@ func newIndex(lists []List) *index {
 			case e.Kind != KindPDQ:
 				x.sums[e.Kind] = append(x.sums[e.Kind], record{e.Sum, uint16(i)})
 			case list.distance() > MaxDistance:
-				x.far = append(x.far, hashed{PDQ(e.Sum).words(), uint16(i)})
+				x.far.add(e, i)
 			default:
-				x.close.all = append(x.close.all, hashed{PDQ(e.Sum).words(), uint16(i)})
+				x.close.add(e, i)
 			}
 		}
 	}
 	for _, sums := range x.sums {
 		slices.SortFunc(sums, func(a, b record) int { return bytes.Compare(a.sum[:], b.sum[:]) })
 	}
-	if len(x.close.all) <= few {
-		x.far = append(x.far, x.close.all...)
-		x.close.all = nil
+	if len(x.close.hashes) <= few {
+		x.far.hashes = append(x.far.hashes, x.close.hashes...)
+		x.far.rules = append(x.far.rules, x.close.rules...)
+		x.close.pile = pile{}
 	} else {
 		x.close.build()
 	}
@@ -77,7 +85,7 @@ func newIndex(lists []List) *index {
 }
 
 func (x *index) empty() bool {
-	n := len(x.far) + len(x.close.all)
+	n := len(x.far.hashes) + len(x.close.hashes)
 	for _, sums := range x.sums {
 		n += len(sums)
 	}
@@ -93,70 +101,75 @@ func (x *index) exact(e Entry, found func(Finding)) {
 	}
 }
 
-// near reports the lists that hold a hash close enough to w for them.
+// near reports the lists that hold a hash close enough to w for them, perhaps
+// more than once.
 func (x *index) near(w words, found func(Finding)) {
-	check := func(h *hashed) {
-		if d := h.distance(w); d <= x.rules[h.rule].distance {
-			found(x.rules[h.rule].finding(KindPDQ, d))
+	match := func(rule uint16, d int) {
+		if r := x.rules[rule]; d <= r.distance {
+			found(r.finding(KindPDQ, d))
 		}
 	}
-	for i := range x.far {
-		check(&x.far[i])
+	for i := range x.far.hashes {
+		if d := x.far.hashes[i].distance(w); d <= FarDistance {
+			match(x.far.rules[i], d)
+		}
 	}
-	x.close.near(w, check)
+	x.close.near(w, match)
 }
 
-// hashes16 is the multi-index. For each slot, starts has where in ids the
-// hashes with each value of that slot begin.
-type hashes16 struct {
-	all    []hashed
+// multi is the multi-index. For each slot, starts has where in ids the hashes
+// with each value of that slot begin.
+type multi struct {
+	pile
 	starts [slots][]uint32
 	ids    [slots][]uint32
 }
 
+// slot is one of the sixteen parts of a hash.
 func slot(w *words, s int) int {
 	const perWord = 64 / slotBits
 	return int(w[s/perWord] >> (s % perWord * slotBits) & (1<<slotBits - 1))
 }
 
 // build fills the tables by counting.
-func (h *hashes16) build() {
+func (m *multi) build() {
 	for s := range slots {
 		starts := make([]uint32, 1<<slotBits+1)
-		for i := range h.all {
-			starts[slot(&h.all[i].words, s)+1]++
+		for i := range m.hashes {
+			starts[slot(&m.hashes[i], s)+1]++
 		}
 		for v := range 1 << slotBits {
 			starts[v+1] += starts[v]
 		}
 		next := slices.Clone(starts)
-		ids := make([]uint32, len(h.all))
-		for i := range h.all {
-			v := slot(&h.all[i].words, s)
+		ids := make([]uint32, len(m.hashes))
+		for i := range m.hashes {
+			v := slot(&m.hashes[i], s)
 			ids[next[v]] = uint32(i)
 			next[v]++
 		}
-		h.starts[s], h.ids[s] = starts, ids
+		m.starts[s], m.ids[s] = starts, ids
 	}
 }
 
-// near calls check for every hash that differs from w in at most MaxDistance
-// bits, perhaps more than once, and for others.
-func (h *hashes16) near(w words, check func(*hashed)) {
-	if len(h.all) == 0 {
+// near finds every hash that differs from w in at most MaxDistance bits.
+func (m *multi) near(w words, match func(rule uint16, d int)) {
+	if len(m.hashes) == 0 {
 		return
 	}
 	for s := range slots {
 		value := slot(&w, s)
-		h.bucket(s, value, check)
+		m.bucket(s, value, w, match)
 		for bit := range slotBits {
-			h.bucket(s, value^1<<bit, check)
+			m.bucket(s, value^1<<bit, w, match)
 		}
 	}
 }
 
-func (h *hashes16) bucket(s, value int, check func(*hashed)) {
-	for _, id := range h.ids[s][h.starts[s][value]:h.starts[s][value+1]] {
-		check(&h.all[id])
+func (m *multi) bucket(s, value int, w words, match func(rule uint16, d int)) {
+	for _, id := range m.ids[s][m.starts[s][value]:m.starts[s][value+1]] {
+		if d := m.hashes[id].distance(w); d <= MaxDistance {
+			match(m.rules[id], d)
+		}
 	}
 }
