@@ -50,6 +50,7 @@ type Config struct {
 	Data    string
 	Args    []string  // more flags of serve
 	Log     io.Writer // where its standard error goes; nil: only into Stop's error
+	User    uint32    // user and group that it runs as, if we are root; 0: as we
 }
 
 // Instance is a running server.
@@ -78,6 +79,9 @@ func Serve(ctx context.Context, cfg Config) (*Instance, error) {
 		s.cmd.Stderr = io.MultiWriter(s, cfg.Log)
 	}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if cfg.User != 0 {
+		s.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: cfg.User, Gid: cfg.User}
+	}
 	started := make(chan error, 1)
 	go func() {
 		// The kernel ties the death signal to the thread that started the child,
