@@ -100,7 +100,8 @@ type server struct {
 	events   *slog.Logger
 	stop     context.CancelCauseFunc // ends it, with the reason
 	started  time.Time
-	unfenced []string // what the kernel could not take from this process, see harden.Report
+	panics   chan os.Signal // SIGUSR2
+	unfenced []string       // what the kernel could not take from this process, see harden.Report
 
 	listener net.Listener
 	origin   string
@@ -115,7 +116,10 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	s := &server{folder: f, flags: flags, stop: stop, started: time.Now(), events: slog.New(slog.NewTextHandler(stderr, nil))}
+	s := &server{folder: f, flags: flags, stop: stop, started: time.Now(), panics: make(chan os.Signal, 1), events: slog.New(slog.NewTextHandler(stderr, nil))}
+	// Before anything that takes time: a SIGUSR2 must not be lost.
+	signal.Notify(s.panics, syscall.SIGUSR2)
+	defer signal.Stop(s.panics)
 	guardMemory(s.events)
 
 	// The keys first: from then on the process reaches the data folder, tor and nothing else.
@@ -184,7 +188,7 @@ func (s *server) publish(ctx context.Context, stdout, stderr io.Writer) error {
 	public, private := handlers.NewServer(handler), &http.Server{Handler: s.admin(), ReadHeaderTimeout: time.Minute}
 	var running sync.WaitGroup
 	running.Go(func() { s.sweeper.Run(ctx) })
-	running.Go(func() { s.panicOnSignal(ctx) })
+	running.Go(func() { s.panicOn(ctx) })
 	running.Go(func() { s.folder.keepBallast(ctx, s.flags.floor) })
 	running.Go(func() { s.ended(private.Serve(admin)) })
 	running.Go(func() { s.ended(public.Serve(s.listener)) })
@@ -219,13 +223,10 @@ func (s *server) ended(err error) {
 	}
 }
 
-// panicOnSignal panics on SIGUSR2.
-func (s *server) panicOnSignal(ctx context.Context) {
-	called := make(chan os.Signal, 1)
-	signal.Notify(called, syscall.SIGUSR2)
-	defer signal.Stop(called)
+// panicOn panics on SIGUSR2.
+func (s *server) panicOn(ctx context.Context) {
 	select {
-	case <-called:
+	case <-s.panics:
 		if err := s.panicNow(); err != nil {
 			s.events.Error("panic could not do everything", "room", "main")
 		}
