@@ -93,7 +93,7 @@ func (f folder) vault(host seal.Key) vault.Config {
 
 func (f folder) log(events *slog.Logger, fatal func(error)) eventlog.Config {
 	return eventlog.Config{
-		FS: vfs.OnDiskFull(vfs.Default, f.dropBallast), Dir: f.in("log"), Fold: link.Fold{}, Types: link.Types(),
+		FS: vfs.OnDiskFull(vfs.Default, f.dropBallast), Dir: f.in("log"), Fold: link.Fold{}, Types: link.Types(), Upcasts: link.Upcasts(),
 		Log: events, Fatal: fatal,
 	}
 }

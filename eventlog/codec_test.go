@@ -23,7 +23,7 @@ func TestGoldenEnvelope(t *testing.T) {
 	cases := []Event{
 		{Link: id(1), Version: 1, Type: made, Hour: 500000, Data: []byte{0xa0}},
 		{Link: id(2), Version: 70000, Type: ended, Hour: -1, Data: []byte{0xa1, 0x01, 0x18, 0x2a}},
-		{Version: 3, Type: TypePurged, Hour: 0, Data: []byte{0x80}},
+		{Version: 3, Type: "streams.purged.1", Hour: 0, Data: []byte{0x80}},
 	}
 	lines := strings.Fields(string(fixture))
 	if len(lines) != len(cases) {

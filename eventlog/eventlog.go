@@ -66,7 +66,7 @@ type Config struct {
 	Dir string
 	// Fold makes the projections. Nil is refused.
 	Fold Fold
-	// Types is every event type that Fold knows, "streams.purged.1" included. Empty: nothing can be appended.
+	// Types is every event type that Fold knows, TypePurged included. Empty: nothing can be appended.
 	Types []string
 	// Upcasts turns an event of an old type (the key) into one of a newer type, as it is
 	// read; chains are followed. Nil: there are no old types.

@@ -13,7 +13,10 @@ import (
 //	l/<stream 16>                  link state
 //	x/<unix minute u64><stream 16> what ends when
 //	r/<hash 32>                    receipt -> stream
-//	p/<hash 32>                    pass
+//	k/<case 16>                    state of a case
+//	t/<hash 32>                    status token of a report -> case
+//	p/<hash 32>                    pass                              } outside the log: not folded from events,
+//	c/<case 16><number u16>        sealed report of an open case     } deleted in the batch of a decision
 //	m/<name>                       totals; m/log/<name> is the log's own
 //	~<key>                         a projection being rebuilt
 //
@@ -25,7 +28,10 @@ const (
 	classLink     = "l/"
 	classDeadline = "x/"
 	classReceipt  = "r/"
+	classCase     = "k/"
+	classStatus   = "t/"
 	classPass     = "p/"
+	classSealed   = "c/"
 	classMeta     = "m/"
 	classOwn      = "m/log/"
 	shadow        = "~"
@@ -129,6 +135,49 @@ func PassKey(hash [32]byte) []byte { return append([]byte(classPass), hash[:]...
 // PassBounds holds every PassKey.
 func PassBounds() (lo, hi []byte) { return []byte(classPass), classEnd(classPass) }
 
+// CaseKey is the key of a case's state.
+func CaseKey(id ID) []byte { return append([]byte(classCase), id[:]...) }
+
+// ParseCaseKey takes a CaseKey apart.
+func ParseCaseKey(key []byte) (id ID, ok bool) {
+	rest, ok := fields(key, classCase, 16)
+	if !ok {
+		return ID{}, false
+	}
+	return ID(rest), true
+}
+
+// CaseBounds holds every CaseKey.
+func CaseBounds() (lo, hi []byte) { return []byte(classCase), classEnd(classCase) }
+
+// StatusKey is the key of a report's status; hash is the token's hash, never the token.
+func StatusKey(hash [32]byte) []byte { return append([]byte(classStatus), hash[:]...) }
+
+// StatusBounds holds every StatusKey.
+func StatusBounds() (lo, hi []byte) { return []byte(classStatus), classEnd(classStatus) }
+
+// SealedKey is the key of a case's sealed report number n, from 0.
+func SealedKey(id ID, n uint16) []byte {
+	return binary.BigEndian.AppendUint16(append([]byte(classSealed), id[:]...), n)
+}
+
+// ParseSealedKey takes a SealedKey apart.
+func ParseSealedKey(key []byte) (id ID, n uint16, ok bool) {
+	rest, ok := fields(key, classSealed, 18)
+	if !ok {
+		return ID{}, 0, false
+	}
+	return ID(rest[:16]), binary.BigEndian.Uint16(rest[16:]), true
+}
+
+// SealedBounds holds every SealedKey of one case.
+func SealedBounds(id ID) (lo, hi []byte) {
+	return SealedKey(id, 0), append(SealedKey(id, ^uint16(0)), 0)
+}
+
+// AllSealedBounds holds every SealedKey.
+func AllSealedBounds() (lo, hi []byte) { return []byte(classSealed), classEnd(classSealed) }
+
 // MetaKey is the key of a total. Names that begin with "log/" are the log's own.
 func MetaKey(name string) []byte { return append([]byte(classMeta), name...) }
 
@@ -155,13 +204,15 @@ type span struct {
 }
 
 // derived lists what can be folded again from the events: the stream index and the
-// projections. Events are the source, passes and the log's own keys are outside.
+// projections. Events are the source; passes, sealed reports and the log's own keys are outside.
 func derived() []span {
 	return []span{
 		{"streams", []byte(classStream), classEnd(classStream)},
 		{"links", []byte(classLink), classEnd(classLink)},
 		{"deadlines", []byte(classDeadline), classEnd(classDeadline)},
 		{"receipts", []byte(classReceipt), classEnd(classReceipt)},
+		{"cases", []byte(classCase), classEnd(classCase)},
+		{"statuses", []byte(classStatus), classEnd(classStatus)},
 		{"totals", []byte(classMeta), []byte(classOwn)}, // up to the log's own keys
 		{"totals", classEnd(classOwn), classEnd(classMeta)},
 	}
@@ -170,11 +221,16 @@ func derived() []span {
 // foldable says whether a fold may read and write key.
 func foldable(key []byte) bool {
 	switch {
-	case hasClass(key, classLink), hasClass(key, classDeadline), hasClass(key, classReceipt):
+	case hasClass(key, classLink), hasClass(key, classDeadline), hasClass(key, classReceipt),
+		hasClass(key, classCase), hasClass(key, classStatus):
 		return true
 	}
 	return hasClass(key, classMeta) && !hasClass(key, classOwn)
 }
+
+// outside says whether key belongs to what stands beside the log: a decide function may
+// set and delete it, a fold must not look at it, since a rebuild could not know it.
+func outside(key []byte) bool { return hasClass(key, classPass) || hasClass(key, classSealed) }
 
 // foldableRange says whether a fold may scan lo <= key < hi: one class, and in m/ not
 // across the log's own keys, which differ between a live log and one being rebuilt.

@@ -11,7 +11,7 @@ import (
 
 // TypePurged is the type of the event that a purge leaves in the log's own stream. Its
 // body holds totals only.
-const TypePurged = "streams.purged.1"
+const TypePurged = "streams.purged.2"
 
 // purgeLimit is how many streams one batch of a purge takes: appends wait behind it.
 const purgeLimit = 256

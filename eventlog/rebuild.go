@@ -16,7 +16,7 @@ const foldBytes = 4 << 20
 
 // Diff is how a class of derived rows differs from what the events say.
 type Diff struct {
-	Class     string // streams, links, deadlines, receipts or totals
+	Class     string // streams, links, deadlines, receipts, cases, statuses or totals
 	Missing   int    // rows that the events call for and the log lacks
 	Extra     int    // rows that the events do not account for
 	Different int    // rows with another value
@@ -71,7 +71,7 @@ func (l *Log) Verify() (Report, error) {
 // Rebuild makes the stream index, the projections and the checkpoint of a stopped log
 // anew from its events. It folds under a shadow prefix, then corrects what differs in
 // one batch with one sync, so a crash leaves the old or the new rows, never a mixture.
-// Passes are left alone. The report says what was corrected.
+// What stands beside the log is left alone. The report says what was corrected.
 //
 // Memory: the size of the rows that differ. Disk: the rows once more, until the end,
 // when every trace of the old ones is erased.

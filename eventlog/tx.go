@@ -13,7 +13,7 @@ type role int
 
 const (
 	roleRead   role = iota // Read: looks only
-	roleDecide             // Do's decide: looks, and stages changes of passes
+	roleDecide             // Do's decide: looks, and stages changes of what stands beside the log
 	roleFold               // Fold.Apply and Drop: reads and writes projections only
 )
 
@@ -24,7 +24,7 @@ type Tx struct {
 	role   role
 	shadow bool // projections live under the shadow prefix
 	now    time.Time
-	staged []change // passes that decide set or deleted, oldest first
+	staged []change // passes and sealed reports that decide set or deleted, oldest first
 	dead   uint64   // bytes that deletes of this transaction made dead
 }
 
@@ -51,13 +51,13 @@ func (tx *Tx) Get(key []byte) (value []byte, ok bool, err error) {
 	return get(tx.reader, tx.place(key))
 }
 
-// Set writes a row. A fold may set projections, a decide function passes; what a
-// decide function sets is dropped when it returns an error.
+// Set writes a row. A fold may set projections, a decide function passes and sealed
+// reports; what a decide function sets is dropped when it returns an error.
 func (tx *Tx) Set(key, value []byte) error {
 	switch {
 	case tx.role == roleFold && foldable(key):
 		return tx.batch.Set(tx.place(key), value, nil)
-	case tx.role == roleDecide && hasClass(key, classPass):
+	case tx.role == roleDecide && outside(key):
 		tx.staged = append(tx.staged, change{key: bytes.Clone(key), value: bytes.Clone(value)})
 		return nil
 	}
@@ -70,7 +70,7 @@ func (tx *Tx) Delete(key []byte) error {
 	case tx.role == roleFold && foldable(key):
 		tx.dead += uint64(len(key))
 		return tx.batch.Delete(tx.place(key), nil)
-	case tx.role == roleDecide && hasClass(key, classPass):
+	case tx.role == roleDecide && outside(key):
 		tx.staged = append(tx.staged, change{key: bytes.Clone(key), del: true})
 		return nil
 	}
@@ -79,7 +79,7 @@ func (tx *Tx) Delete(key []byte) error {
 
 // Scan calls fn for every row with lo <= key < hi in order, until fn says that it wants
 // no more. Key and value are valid during the call only. What fn itself writes, and
-// passes staged by decide, do not show up in the scan.
+// what decide staged, do not show up in the scan.
 func (tx *Tx) Scan(lo, hi []byte, fn func(key, value []byte) (more bool, err error)) error {
 	if tx.role == roleFold && !foldableRange(lo, hi) {
 		return fmt.Errorf("%w: a fold reads projections only", ErrMisuse)

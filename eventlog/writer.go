@@ -239,7 +239,11 @@ func (g *group) apply(staged []change, events []Event) error {
 	for _, c := range staged {
 		var err error
 		if c.del {
-			g.tip.dead += uint64(len(c.key))
+			var value []byte
+			if value, _, err = get(g.batch, c.key); err != nil {
+				return err
+			}
+			g.tip.dead += uint64(len(c.key) + len(value))
 			err = errors.Join(g.batch.Delete(c.key, nil), g.batch.Set(keyDead, u64(g.tip.dead), nil))
 		} else {
 			err = g.batch.Set(c.key, c.value, nil)

@@ -78,7 +78,7 @@ func newRig(t *testing.T, change ...func(*Config, *link.Config)) *rig {
 	cheap := seal.DefaultParams()
 	cheap.Memory, cheap.Time = 64, 1
 	vcfg := vault.Config{FS: fs, Dir: "vault", HostKey: host, Argon: cheap}
-	lcfg := eventlog.Config{FS: fs, Dir: "log", Fold: link.Fold{}, Types: link.Types(), Cache: 1 << 20, Memtable: 256 << 10}
+	lcfg := eventlog.Config{FS: fs, Dir: "log", Fold: link.Fold{}, Types: link.Types(), Upcasts: link.Upcasts(), Cache: 1 << 20, Memtable: 256 << 10}
 	must(t, eventlog.Create(lcfg))
 	must(t, vault.Init(vcfg))
 	log, err := eventlog.Open(lcfg)

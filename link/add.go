@@ -52,7 +52,16 @@ func (u *Upload) add(r io.Reader) (strip.Report, error) {
 	if err := stage.Done(); err != nil {
 		return strip.Report{}, err
 	}
-	return u.strip(stage, size)
+	veil, err := u.scan(stage, size)
+	if err != nil {
+		return strip.Report{}, err
+	}
+	report, err := u.strip(stage, size)
+	if err == nil && veil {
+		last := &u.items[len(u.items)-1]
+		last.Kind = veiled(last.Kind)
+	}
+	return report, err
 }
 
 // mostBytes is how large a file may be as far as is known now: a pass may still

@@ -1,5 +1,7 @@
 package link
 
+import "emberdrop/eventlog"
+
 // The events of a link's life. Names carry a version; a body that changes gets a
 // new version, and old ones are upcast on read. Bodies hold ids, random file
 // names, padded sizes, deadlines, counts, hashes of ciphertext and reason codes:
@@ -10,12 +12,28 @@ const (
 	typeViewed   = "link.viewed.1"
 	typeEnded    = "link.ended.1"
 	typeShredded = "payload.shredded.1"
-	typePurged   = "streams.purged.1"
+	typeHeld     = "link.held.1"
+	typeReleased = "link.released.1"
+	typePurged   = eventlog.TypePurged
 )
 
 // Types lists every event type that this package folds.
 func Types() []string {
-	return []string{typeCreated, typeViewed, typeEnded, typeShredded, typePurged}
+	return []string{
+		typeCreated, typeViewed, typeEnded, typeShredded, typeHeld, typeReleased,
+		typeOpened, typeJoined, typeOverdue, typeDecided, typePurged,
+	}
+}
+
+// Upcasts turns events of old types into newer ones, as they are read.
+func Upcasts() map[string]eventlog.Upcast {
+	return map[string]eventlog.Upcast{
+		// The totals of version 2 count cases too. A log of version 1 had none.
+		"streams.purged.1": func(e eventlog.Event) (eventlog.Event, error) {
+			e.Type = typePurged
+			return e, nil
+		},
+	}
 }
 
 type created struct {
@@ -38,6 +56,23 @@ type ended struct {
 }
 
 type shredded struct{}
+
+type held struct {
+	Why   hold  `cbor:"1,keyasint"`
+	Until int64 `cbor:"2,keyasint"` // minutes since 1970: then it ends
+}
+
+type released struct{}
+
+// hold is why a link answers like a dead one though it has not ended, as stored.
+type hold uint8
+
+const (
+	notHeld     hold = 0
+	heldMachine hold = 1 // a scan at upload
+	heldLate    hold = 2 // a case that cannot wait was not decided in time
+	heldByHand  hold = 3 // the operator
+)
 
 // Reason is why a link ended.
 type Reason uint8

@@ -42,7 +42,7 @@ func TestNote(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Item{{Text, int64(len(text))}, {"image/jpeg", int64(len(clean(t, picture(1))))}, {Text, 19}}
+	want := []Item{{Kind: Text, Size: int64(len(text))}, {Kind: "image/jpeg", Size: int64(len(clean(t, picture(1))))}, {Kind: Text, Size: 19}}
 	p, err := r.Preview(a.Secret.String())
 	if err != nil || len(p.Items) != 3 || p.Items[0] != want[0] || p.Items[1] != want[1] || p.Items[2] != want[2] {
 		t.Fatalf("the preview lists %v (%v)", p.Items, err)
@@ -100,7 +100,7 @@ func TestAnyFile(t *testing.T) {
 	}
 	r = newRig(t, func(c *Config) { c.AnyFile = true })
 	a, err := r.send(func(u *Upload) error { return addFile(u, binary) })
-	if err != nil || a.Items[0] != (Item{Any, int64(len(binary))}) {
+	if err != nil || a.Items[0] != (Item{Kind: Any, Size: int64(len(binary))}) {
 		t.Fatalf("allowed: %v %v", a.Items, err)
 	}
 	if got := r.content(r.mustReveal(a), 1); !bytes.Equal(got, binary) {

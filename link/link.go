@@ -6,7 +6,9 @@
 package link
 
 import (
+	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -102,6 +104,22 @@ type Config struct {
 	Free  func() (int64, error)
 	Floor int64
 
+	// Operators are the public keys that reports are sealed to, of one person or
+	// two. None: nobody can look at anything, so reports are not taken and what
+	// would be held is refused.
+	Operators []seal.PublicKey
+	// HoldMax is how long a held link waits for the operator, in whole minutes; then
+	// it ends. 0 means 14 days.
+	HoldMax time.Duration
+	// CaseTTL is how long the status of a report answers after the decision; 0
+	// means 7 days.
+	CaseTTL time.Duration
+	// Scan looks at a file as it came, before anything is taken out. nil: nobody does.
+	Scan func(ctx context.Context, kind string, file io.ReaderAt, size int64) Verdict
+	// Bank takes what the operator's machine computed of an item that is blocked.
+	// nil: there is none, and nothing can be blocked.
+	Bank func(lines []string) error
+
 	// Events is where constant categories of trouble go; nil means nowhere.
 	Events *slog.Logger
 
@@ -120,6 +138,7 @@ type Links struct {
 	guesses *guesses
 	room    room
 	slots   slots
+	headers headers
 	decoy   []byte // the row of a link that never was; not changed after New
 
 	panicked atomic.Bool // no lease is given out any more
@@ -137,6 +156,8 @@ func New(cfg Config) *Links {
 	or(&cfg.LeaseIdle, 5*time.Minute)
 	or(&cfg.LeaseMax, time.Hour)
 	or(&cfg.ReceiptTTL, 24*time.Hour)
+	or(&cfg.HoldMax, 14*24*time.Hour)
+	or(&cfg.CaseTTL, 7*24*time.Hour)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -179,6 +200,7 @@ func New(cfg Config) *Links {
 		reveals: newOnce[seal.Token](),
 		leases:  newLeases(),
 		guesses: newGuesses(),
+		headers: headers{late: map[eventlog.ID]string{}},
 		slots:   slots{most: cfg.Uploads, wait: cfg.UploadWait},
 		wake:    make(chan struct{}, 1),
 	}

@@ -31,13 +31,26 @@ func sealedKind(size int) string {
 
 // itemOf is what a visitor is told of an item in a manifest.
 func itemOf(item vault.Item) Item {
+	out := Item{Kind: item.Kind, Size: item.Size}
 	kind, params, err := mime.ParseMediaType(item.Kind)
-	if err == nil && params["encoding"] == "zstd" {
+	if err != nil {
+		return out
+	}
+	if params["veil"] != "" {
+		out.Kind, out.Veil = kind, true
+	}
+	if params["encoding"] == "zstd" {
 		if size, err := strconv.ParseInt(params["size"], 10, 64); err == nil {
-			return Item{Kind: kind, Size: size}
+			out.Kind, out.Size = kind, size
 		}
 	}
-	return Item(item)
+	return out
+}
+
+// packed reports whether an item is sealed in another form than it is shown in.
+func packed(item vault.Item) bool {
+	_, params, err := mime.ParseMediaType(item.Kind)
+	return err == nil && params["encoding"] == "zstd"
 }
 
 func itemsOf(items []vault.Item) []Item {
@@ -94,7 +107,7 @@ func content(payload *vault.Payload, n int) (io.ReadSeekCloser, error) {
 		return nil, err
 	}
 	item := itemOf(stored)
-	if item == Item(stored) {
+	if !packed(stored) {
 		return sealed, nil
 	}
 	defer sealed.Close()

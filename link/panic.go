@@ -27,7 +27,7 @@ func (l *Links) Panic() error {
 // Wipe ends every link, shreds every file of the vault and purges the log,
 // receipts included. It can be repeated until it gives nil; only totals stay.
 func (l *Links) Wipe(ctx context.Context) error {
-	errs := []error{l.endAll()}
+	errs := []error{l.lapseAll(), l.endAll()}
 	leftovers, err := l.cfg.Vault.Leftovers()
 	errs = append(errs, err)
 	names, err := l.cfg.Vault.Names()
@@ -35,8 +35,15 @@ func (l *Links) Wipe(ctx context.Context) error {
 	for _, name := range append(names, leftovers...) {
 		errs = append(errs, l.cfg.Vault.Shred(name))
 	}
+	kept, err := l.cfg.Vault.Kept()
+	errs = append(errs, err)
+	for _, name := range kept {
+		errs = append(errs, l.cfg.Vault.ShredKept(name))
+	}
 	errs = append(errs, l.ShredEnded())
-	_, err = l.purge(ctx, func(st state, _ time.Time) bool { return st.Gone })
+	_, err = l.purge(ctx,
+		func(st state, _ time.Time) bool { return st.Gone && st.Cases == 0 },
+		func(c caseState, _ time.Time) bool { return !c.open() && !c.preserved() })
 	return errors.Join(append(errs, err)...)
 }
 

@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -33,6 +32,31 @@ func (t *Totals) plus(other Totals, sign int64) {
 			delete(t.Ended, reason)
 		}
 	}
+	for category, n := range other.Reported {
+		t.report(category, sign*n)
+	}
+	for key, n := range other.Decided {
+		t.decide(decision(key>>8), Category(key&0xff), sign*n)
+	}
+}
+
+func (t *Totals) report(c Category, n int64) {
+	if t.Reported == nil {
+		t.Reported = map[Category]int64{}
+	}
+	if t.Reported[c] += n; t.Reported[c] == 0 {
+		delete(t.Reported, c)
+	}
+}
+
+func (t *Totals) decide(d decision, c Category, n int64) {
+	if t.Decided == nil {
+		t.Decided = map[uint16]int64{}
+	}
+	key := uint16(d)<<8 | uint16(c)
+	if t.Decided[key] += n; t.Decided[key] == 0 {
+		delete(t.Decided, key)
+	}
 }
 
 // Drop removes every row of a link whose stream leaves the log. What the link
@@ -44,7 +68,7 @@ func (Fold) Drop(tx *eventlog.Tx, id eventlog.ID) error {
 		return err
 	}
 	if !known {
-		return errors.New("drop of a link that is not known")
+		return dropCase(tx, id)
 	}
 	if minute, has := st.row(); has {
 		if err := tx.Delete(eventlog.DeadlineKey(minute, id)); err != nil {
@@ -71,17 +95,26 @@ func applyPurged(tx *eventlog.Tx, e eventlog.Event) error {
 // purgeable reports whether nothing of a link need be kept: its payload is
 // shredded and its receipt has lapsed.
 func (l *Links) purgeable(st state, now time.Time) bool {
-	return st.Gone && !now.Before(l.lapses(st.End))
+	return st.Gone && st.Cases == 0 && !now.Before(l.lapses(st.End))
 }
 
-// Purgeable counts the links that Purge would remove, and says since when the
-// oldest of them could have been; the zero time when there is none.
+// Purgeable counts the links and cases that Purge would remove, and says since
+// when the oldest of them could have been; the zero time when there is none.
 func (l *Links) Purgeable() (count int, since time.Time, err error) {
 	now := l.cfg.Now()
 	err = l.each(func(_ eventlog.ID, st state) {
 		if l.purgeable(st, now) {
 			count++
 			since = earlier(since, l.lapses(st.End))
+		}
+	})
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	err = l.eachCase(func(_ eventlog.ID, c caseState) {
+		if l.purgeableCase(c, now) {
+			count++
+			since = earlier(since, l.caseLapses(c))
 		}
 	})
 	return count, since, err
@@ -93,19 +126,39 @@ func (l *Links) Dead() (int64, error) {
 	return int64(size.Dead), err
 }
 
-// Purge removes every link that is over and done from the log, and every trace
-// of it from the disk. Totals stay. Appends go on but for the last moments.
+// Purge removes every link and every case that is over and done from the log, and
+// every trace of them from the disk. Totals stay. Appends go on but for the last
+// moments.
 func (l *Links) Purge(ctx context.Context) (eventlog.Purged, error) {
-	return l.purge(ctx, l.purgeable)
+	return l.purge(ctx, l.purgeable, l.purgeableCase)
 }
 
-func (l *Links) purge(ctx context.Context, may func(state, time.Time) bool) (eventlog.Purged, error) {
-	// Each step goes on where the one before ended, so that a purge reads the
-	// links once. What becomes purgeable behind it waits for the next purge.
-	from, end := eventlog.LinkBounds()
+func (l *Links) purge(ctx context.Context, link func(state, time.Time) bool, kase func(caseState, time.Time) bool) (eventlog.Purged, error) {
+	// Cases first: a link stays as long as the log has a case that names it. Each
+	// step goes on where the one before ended, so that a purge reads every row
+	// once. What becomes purgeable behind it waits for the next purge.
+	cases, links := newWalk(eventlog.CaseBounds()), newWalk(eventlog.LinkBounds())
 	return l.cfg.Log.Purge(ctx, l.cfg.Now(), func(tx *eventlog.Tx, limit int) (ids []eventlog.ID, summary any, err error) {
 		sum := Totals{Ended: map[Reason]int64{}}
-		err = tx.Scan(from, end, func(key, value []byte) (more bool, err error) {
+		err = cases.on(tx, func(key, value []byte) (more bool, err error) {
+			var c caseState
+			id, ok := eventlog.ParseCaseKey(key)
+			if !ok {
+				return false, errBadKey
+			}
+			if err := eventlog.Unmarshal(value, &c); err != nil {
+				return false, err
+			}
+			if kase(c, tx.Now()) {
+				ids = append(ids, id)
+				sum.plus(c.contribution(), 1)
+			}
+			return len(ids) < limit, nil
+		})
+		if err != nil || len(ids) > 0 {
+			return ids, sum, err
+		}
+		err = links.on(tx, func(key, value []byte) (more bool, err error) {
 			id, ok := eventlog.ParseLinkKey(key)
 			if !ok {
 				return false, errBadKey
@@ -114,14 +167,25 @@ func (l *Links) purge(ctx context.Context, may func(state, time.Time) bool) (eve
 			if err != nil {
 				return false, err
 			}
-			from = append(key[:len(key):len(key)], 0)
-			if may(st, tx.Now()) {
+			if link(st, tx.Now()) {
 				ids = append(ids, id)
 				sum.plus(st.contribution(), 1)
 			}
 			return len(ids) < limit, nil
 		})
 		return ids, sum, err
+	})
+}
+
+// walk visits the rows of a range in several goes.
+type walk struct{ from, end []byte }
+
+func newWalk(lo, hi []byte) *walk { return &walk{lo, hi} }
+
+func (w *walk) on(tx *eventlog.Tx, visit func(key, value []byte) (more bool, err error)) error {
+	return tx.Scan(w.from, w.end, func(key, value []byte) (bool, error) {
+		w.from = append(append([]byte{}, key...), 0)
+		return visit(key, value)
 	})
 }
 
@@ -139,4 +203,16 @@ func (l *Links) Inherit(t Totals) error {
 	return l.cfg.Log.Do(l.cfg.Now(), func(*eventlog.Tx) ([]eventlog.Draft, error) {
 		return []eventlog.Draft{{Type: typePurged, Data: t}}, nil
 	})
+}
+
+// Removed counts, by category, what the operator removed, blocked or preserved.
+func (t Totals) Removed() map[Category]int64 {
+	out := map[Category]int64{}
+	for key, n := range t.Decided {
+		switch decision(key >> 8) {
+		case removed, blocked, preserved:
+			out[Category(key&0xff)] += n
+		}
+	}
+	return out
 }

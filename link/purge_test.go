@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"emberdrop/eventlog"
+	"emberdrop/report"
 	"emberdrop/seal"
 )
 
@@ -50,7 +52,7 @@ func rows(t tester, log *eventlog.Log) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	err := log.Read(func(tx *eventlog.Tx) error {
-		for _, bounds := range []func() ([]byte, []byte){eventlog.LinkBounds, eventlog.AllDeadlineBounds, eventlog.ReceiptBounds} {
+		for _, bounds := range []func() ([]byte, []byte){eventlog.LinkBounds, eventlog.AllDeadlineBounds, eventlog.ReceiptBounds, eventlog.CaseBounds, eventlog.StatusBounds} {
 			lo, hi := bounds()
 			if err := tx.Scan(lo, hi, func(k, v []byte) (bool, error) {
 				out[string(k)] = string(v)
@@ -76,10 +78,11 @@ func TestPurgeLaw(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fs, host, c := vfs.NewMem(), seal.NewKey(), &clock{now: start}
 		initStore(t, fs, host)
-		r := openRig(t, fs, host, c)
+		_, key := operator()
+		r := openRig(t, fs, host, c, key)
 		var links []Answer
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			switch pick := rapid.IntRange(0, 3).Draw(t, "step"); {
+			switch pick := rapid.IntRange(0, 5).Draw(t, "step"); {
 			case pick == 0 || len(links) == 0:
 				views := rapid.IntRange(0, 2).Draw(t, "views")
 				links = append(links, r.upload(Policy{Views: views, Expire: 30 * time.Hour}, "", "", picture(1)))
@@ -90,17 +93,42 @@ func TestPurgeLaw(t *testing.T) {
 			case pick == 2:
 				_ = r.Destroy(rapid.SampledFrom(links).Draw(t, "link").Receipt.String())
 			case pick == 3:
-				c.forward(time.Duration(rapid.IntRange(1, 20).Draw(t, "hours")) * time.Hour)
+				c.forward(time.Duration(rapid.SampledFrom([]int{1, 5, 20, 60, 200}).Draw(t, "hours")) * time.Hour)
 				r.sweep()
+			case pick == 4:
+				_, _ = r.Report(rapid.SampledFrom(links).Draw(t, "link").Secret.String(), complaint(Child))
+			case pick == 5:
+				r.decideSome(t)
 			}
 		}
 		want := rows(t, r.log)
 		now := c.read()
-		err := r.each(func(id eventlog.ID, st state) {
-			if r.purgeable(st, now) {
+		// Cases first; a link goes when the log has no case left that names it.
+		named := map[eventlog.ID]int{}
+		err := r.eachCase(func(id eventlog.ID, c caseState) {
+			if !r.purgeableCase(c, now) {
+				named[c.Link]++
+				return
+			}
+			delete(want, string(eventlog.CaseKey(id)))
+			for _, hash := range c.Statuses {
+				delete(want, string(eventlog.StatusKey([32]byte(hash))))
+			}
+		})
+		if err != nil {
+			t.Fatalf("each case: %v", err)
+		}
+		err = r.each(func(id eventlog.ID, st state) {
+			if st.Cases = named[id]; r.purgeable(st, now) {
 				delete(want, string(eventlog.LinkKey(id)))
 				delete(want, string(eventlog.ReceiptKey(st.Receipt)))
+				return
 			}
+			row, err := eventlog.Marshal(st)
+			if err != nil {
+				t.Fatalf("marshal: %v", err)
+			}
+			want[string(eventlog.LinkKey(id))] = string(row)
 		})
 		if err != nil {
 			t.Fatalf("each: %v", err)
@@ -120,4 +148,18 @@ func TestPurgeLaw(t *testing.T) {
 			t.Fatalf("%d rows after purge and rebuild, want %d", len(got), len(want))
 		}
 	})
+}
+
+// decideSome decides one of the cases that wait.
+func (r *rig) decideSome(t *rapid.T) {
+	all, err := r.Docket()
+	if err != nil || len(all) == 0 {
+		return
+	}
+	kase := rapid.SampledFrom(all).Draw(t, "case")
+	decision := rapid.SampledFrom([]string{report.Dismiss, report.Remove, report.Preserve, report.Suspend}).Draw(t, "decision")
+	_, err = r.Decide(caseID(kase), report.Decision{Decision: decision, Until: r.clock.read().Add(50 * time.Hour)})
+	if err != nil && !errors.Is(err, ErrDecided) {
+		t.Fatalf("%s: %v", decision, err)
+	}
 }

@@ -9,7 +9,7 @@ import (
 
 // Receipt is what the holder of a receipt token learns about the link.
 type Receipt struct {
-	State     string        // "unopened", "opened" or "destroyed"
+	State     string        // "unopened", "opened", "held" or "destroyed"
 	Views     int           // how often it was opened
 	ViewsLeft int           // 0: no limit, or destroyed
 	Reason    string        // why it was destroyed: expired, viewed, idle, uploader, operator
@@ -71,6 +71,14 @@ func (l *Links) receipt(st state, now time.Time) (Receipt, error) {
 		if !now.Before(out.Lapses) {
 			return Receipt{}, ErrGone
 		}
+	case st.Held != notHeld:
+		out.State, out.Ends = "held", fromMinute(st.Hold)
+		if st.Opened > 0 {
+			out.At = fromHour(st.Last)
+		}
+		if minute, _ := st.due(); minute < st.Hold {
+			out.Ends = fromMinute(minute)
+		}
 	case st.Opened > 0:
 		out.State, out.At = "opened", fromHour(st.Last)
 	default:
@@ -130,7 +138,7 @@ func endBy(id eventlog.ID, st state, now time.Time, reason Reason) []eventlog.Dr
 // the sweeper, which finds the link as ended, does it again.
 func (l *Links) finish(id eventlog.ID, payload string) {
 	l.answers.forget(id)
-	if err := l.cfg.Vault.ShredHeader(payload); err != nil {
+	if err := l.overwriteHeader(id, payload); err != nil {
 		l.cfg.Events.Error("the header of an ended link was not overwritten", "room", "link")
 	}
 	l.stir()

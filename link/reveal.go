@@ -130,7 +130,7 @@ func (l *Links) reveal(token seal.Token, id eventlog.ID, st state, passphrase st
 	l.cfg.Step("committed")
 	l.answers.forget(id)
 	if final {
-		if err := l.cfg.Vault.ShredHeader(st.Payload); err != nil {
+		if err := l.overwriteHeader(id, st.Payload); err != nil {
 			// No byte may leave while the disk still holds what opens them. The
 			// view is lost; the sweeper finds the ended link and retries.
 			l.endLease(lease)

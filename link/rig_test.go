@@ -66,7 +66,7 @@ func newRig(t tester, change ...func(*Config)) *rig {
 }
 
 func logConfig(fs vfs.FS) eventlog.Config {
-	return eventlog.Config{FS: fs, Dir: "log", Fold: Fold{}, Types: Types(), Cache: 1 << 20, Memtable: 256 << 10}
+	return eventlog.Config{FS: fs, Dir: "log", Fold: Fold{}, Types: Types(), Upcasts: Upcasts(), Cache: 1 << 20, Memtable: 256 << 10}
 }
 
 func vaultConfig(fs vfs.FS, host seal.Key) vault.Config {

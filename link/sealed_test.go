@@ -32,7 +32,7 @@ func TestSealedByItsSender(t *testing.T) {
 	for _, size := range []int64{0, 1, seal.Padme(2500), seal.Padme(200_000)} {
 		file := sealedFile(t, size)
 		a, err := r.send(func(u *Upload) error { return addFile(u, file) })
-		if err != nil || len(a.Items) != 1 || a.Items[0] != (Item{Sealed, int64(len(file))}) {
+		if err != nil || len(a.Items) != 1 || a.Items[0] != (Item{Kind: Sealed, Size: int64(len(file))}) {
 			t.Fatalf("of %d bytes: %v, %v", size, a.Items, err)
 		}
 		if got := r.content(r.mustReveal(a), 1); !bytes.Equal(got, file) {

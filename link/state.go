@@ -17,6 +17,12 @@ type state struct {
 	Reason Reason `cbor:"23,keyasint,omitempty"` // why it ended
 	End    int64  `cbor:"24,keyasint,omitempty"` // hour of its end
 	Gone   bool   `cbor:"25,keyasint,omitempty"` // its payload is shredded
+
+	Held  hold       `cbor:"26,keyasint,omitempty"` // why it answers like a dead one; 0: it does not
+	Hold  int64      `cbor:"27,keyasint,omitempty"` // the minute at which a held link ends
+	Open  []openCase `cbor:"28,keyasint,omitempty"` // cases that wait for a decision
+	Cases int        `cbor:"29,keyasint,omitempty"` // streams of cases in the log that name it
+	Kept  int        `cbor:"30,keyasint,omitempty"` // cases for which its ciphertext is preserved
 }
 
 // Totals counts what ever happened, over purged links too.
@@ -25,6 +31,10 @@ type Totals struct {
 	Viewed   int64            `cbor:"2,keyasint"`
 	Shredded int64            `cbor:"3,keyasint"`
 	Ended    map[Reason]int64 `cbor:"4,keyasint"`
+
+	Reported map[Category]int64 `cbor:"5,keyasint,omitempty"` // cases opened
+	// Decided counts cases by decision and category: 256 times the one plus the other.
+	Decided map[uint16]int64 `cbor:"6,keyasint,omitempty"`
 }
 
 // idleEnd is the minute at which an unopened link ends by its idle limit. The
@@ -40,14 +50,18 @@ func (s state) idleEnd() int64 {
 // due is the minute at which the link ends unless something ends it sooner; 0: never.
 func (s state) due() (minute int64, reason Reason) {
 	idle := s.idleEnd()
+	minute, reason = idle, Idle
 	if s.Deadline != 0 && (idle == 0 || s.Deadline <= idle) {
-		return s.Deadline, Expired
+		minute, reason = s.Deadline, Expired
 	}
-	return idle, Idle
+	if s.Held != notHeld && (minute == 0 || s.Hold < minute) {
+		return s.Hold, Operator // nobody let it go: it fails closed
+	}
+	return minute, reason
 }
 
 // at is why the link has ended as seen at now, deadlines included that no sweep
-// has yet recorded. Live: it can be opened.
+// has yet recorded. Live: it has not, though it may be held.
 func (s state) at(now time.Time) Reason {
 	if s.Reason != Live {
 		return s.Reason
@@ -58,7 +72,26 @@ func (s state) at(now time.Time) Reason {
 	return Live
 }
 
-func (s state) live(now time.Time) bool { return s.at(now) == Live }
+// live reports whether the link can be opened.
+func (s state) live(now time.Time) bool { return s.at(now) == Live && s.Held == notHeld }
+
+// frozen is the minute until which an ended link's ciphertext is kept for the
+// operator, who has an open case about it; 0: it is not.
+func (s state) frozen() int64 {
+	if s.Reason == Live || s.Gone {
+		return 0
+	}
+	for _, c := range s.Open {
+		if c.proved() {
+			return (s.End + freeze) * 60
+		}
+	}
+	return 0
+}
+
+// freeze is how long, in hours past a link's end, an open case delays the
+// overwriting of its ciphertext. Never that of its header page.
+const freeze = 7 * 24
 
 // lasts reports whether the link has no deadline.
 func (s state) lasts() bool { return s.Deadline == 0 }
@@ -82,8 +115,12 @@ func (Fold) Apply(tx *eventlog.Tx, e eventlog.Event) error {
 		return applyCreated(tx, e)
 	case typePurged:
 		return applyPurged(tx, e)
-	case typeViewed, typeEnded, typeShredded:
+	case typeViewed, typeEnded, typeShredded, typeHeld, typeReleased:
 		return applyChange(tx, e)
+	case typeOpened:
+		return applyOpened(tx, e)
+	case typeJoined, typeOverdue, typeDecided:
+		return applyCase(tx, e)
 	}
 	return fmt.Errorf("event %d: %w", e.Seq, eventlog.ErrUnknownType)
 }
@@ -115,7 +152,7 @@ func applyChange(tx *eventlog.Tx, e eventlog.Event) error {
 		return fmt.Errorf("event %d: of a link that was never created", e.Seq)
 	}
 	before := st
-	var tally func(*Totals)
+	tally := func(*Totals) {}
 	switch e.Type {
 	case typeViewed:
 		st.Opened++
@@ -134,6 +171,14 @@ func applyChange(tx *eventlog.Tx, e eventlog.Event) error {
 	case typeShredded:
 		st.Gone = true
 		tally = func(t *Totals) { t.Shredded++ }
+	case typeHeld:
+		var body held
+		if err := e.Body(&body); err != nil {
+			return fmt.Errorf("event %d: %w", e.Seq, err)
+		}
+		st.Held, st.Hold = body.Why, body.Until
+	case typeReleased:
+		st.Held, st.Hold = notHeld, 0
 	}
 	if err := store(tx, e.Link, st); err != nil {
 		return err
@@ -149,6 +194,11 @@ func applyChange(tx *eventlog.Tx, e eventlog.Event) error {
 func reschedule(tx *eventlog.Tx, id eventlog.ID, before, after state) error {
 	was, had := before.row()
 	is, has := after.row()
+	return moveRow(tx, id, was, had, is, has)
+}
+
+// moveRow moves a row of the schedule.
+func moveRow(tx *eventlog.Tx, id eventlog.ID, was int64, had bool, is int64, has bool) error {
 	if had == has && was == is {
 		return nil
 	}
@@ -165,10 +215,13 @@ func reschedule(tx *eventlog.Tx, id eventlog.ID, before, after state) error {
 
 // row is the minute under which the link stands in the schedule, if it does.
 func (s state) row() (minute int64, has bool) {
-	if s.Gone {
+	if s.Gone || s.Kept > 0 {
 		return 0, false
 	}
 	if s.Reason != Live {
+		if until := s.frozen(); until != 0 {
+			return until, true
+		}
 		return shredNow, true
 	}
 	minute, _ = s.due()
@@ -202,10 +255,12 @@ func store(tx *eventlog.Tx, id eventlog.ID, st state) error {
 var totalsKey = eventlog.MetaKey("totals")
 
 func loadTotals(tx *eventlog.Tx) (t Totals, err error) {
-	t.Ended = map[Reason]int64{}
 	value, known, err := tx.Get(totalsKey)
 	if err == nil && known {
 		err = eventlog.Unmarshal(value, &t)
+	}
+	if t.Ended == nil {
+		t.Ended = map[Reason]int64{}
 	}
 	return t, err
 }

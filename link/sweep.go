@@ -2,9 +2,12 @@ package link
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"emberdrop/eventlog"
+	"emberdrop/vault"
 )
 
 // sweepBatch bounds how many links one pass ends or shreds in one command.
@@ -26,15 +29,19 @@ func (l *Links) EndDue() error {
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		ended, err := l.end(due)
+		ended, suspended, moved, err := l.end(due)
 		if err != nil {
 			return err
 		}
 		for _, e := range ended {
 			l.finish(e.id, e.st.Payload)
 		}
-		if len(ended) == 0 {
-			return nil // nothing moved: the clock is behind the schedule's reader
+		for _, e := range suspended {
+			l.answers.forget(e.id)
+			l.endLeases(e.id)
+		}
+		if !moved {
+			return nil // the clock is behind the schedule's reader
 		}
 	}
 }
@@ -44,27 +51,47 @@ type entry struct {
 	st state
 }
 
-// end appends the end of every link among ids that is due.
-func (l *Links) end(ids []eventlog.ID) (done []entry, err error) {
+// end appends what is due of every link and case among ids: links end, links whose
+// freeze is over lose their cases, cases are overdue or lapse.
+func (l *Links) end(ids []eventlog.ID) (done, suspended []entry, moved bool, err error) {
 	err = l.cfg.Log.Do(l.cfg.Now(), func(tx *eventlog.Tx) (events []eventlog.Draft, err error) {
-		done = nil
+		done, suspended = nil, nil
 		for _, id := range ids {
 			st, known, err := load(tx, id)
 			if err != nil {
 				return nil, err
 			}
-			if !known || st.Reason != Live || st.live(tx.Now()) {
-				continue
+			var more []eventlog.Draft
+			switch {
+			case !known:
+				var stopped *entry
+				if more, stopped, err = l.dueCase(tx, id); stopped != nil && !twice(suspended, *stopped) {
+					suspended = append(suspended, *stopped)
+				} else if stopped != nil {
+					more = more[:1] // it is suspended by another case already
+				}
+			case st.Reason == Live && st.at(tx.Now()) != Live:
+				more = endBy(id, st, tx.Now(), Live)
+				done = append(done, entry{id, st})
+			case st.frozen() != 0 && tx.Now().Unix() >= st.frozen()*60:
+				more, err = l.lapseOpen(tx, st)
 			}
-			events = append(events, endBy(id, st, tx.Now(), Live)...)
-			done = append(done, entry{id, st})
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, more...)
 		}
+		moved = len(events) > 0
 		return events, nil
 	})
-	return done, err
+	return done, suspended, moved, err
 }
 
-// due lists links that end at now or before.
+func twice(all []entry, e entry) bool {
+	return slices.ContainsFunc(all, func(other entry) bool { return other.id == e.id })
+}
+
+// due lists links and cases for which something is due at now or before.
 func (l *Links) due(now time.Time, most int) (ids []eventlog.ID, err error) {
 	lo, hi := eventlog.DeadlineBounds(now.Unix() / 60)
 	err = l.schedule(lo, hi, func(minute int64, id eventlog.ID) (more bool) {
@@ -105,7 +132,7 @@ func (l *Links) ShredEnded() error {
 	if err != nil {
 		return err
 	}
-	var first error
+	first := l.overwriteLate()
 	for _, id := range ids {
 		if l.leases.held(id) {
 			continue
@@ -126,13 +153,13 @@ func (l *Links) shred(id eventlog.ID) error {
 	if err != nil {
 		return err
 	}
-	if st.Reason == Live || st.Gone {
+	if st.Reason == Live || st.Gone || st.Kept > 0 || st.frozen() != 0 {
 		return nil
 	}
 	if err := l.count(); err != nil {
 		return err
 	}
-	if err := l.cfg.Vault.Shred(st.Payload); err != nil {
+	if err := l.shredFiles(st.Payload); err != nil {
 		return err
 	}
 	l.cfg.Step("shredded")
@@ -142,7 +169,9 @@ func (l *Links) shred(id eventlog.ID) error {
 		if first = err == nil && known && !st.Gone; !first {
 			return nil, err
 		}
-		return []eventlog.Draft{{Link: id, Type: typeShredded, Data: shredded{}}}, nil
+		// Nothing is left to look at: what is still open about it is over.
+		events, err := l.lapseOpen(tx, st)
+		return append(events, eventlog.Draft{Link: id, Type: typeShredded, Data: shredded{}}), err
 	})
 	if err == nil && first {
 		l.freed(st.Size, st.lasts())
@@ -181,6 +210,9 @@ func (l *Links) Repair() error {
 	if err != nil {
 		return err
 	}
+	if err := l.repairFrozen(); err != nil {
+		return err
+	}
 	for _, name := range append(leftovers, orphans...) {
 		if l.cfg.Vault.Shred(name) != nil {
 			l.cfg.Events.Error("a file left by a crash could not be shredded", "room", "link")
@@ -192,25 +224,40 @@ func (l *Links) Repair() error {
 	return nil
 }
 
-// orphans are payload files that no link in the log names.
-func (l *Links) orphans() ([]string, error) {
-	names, err := l.cfg.Vault.Names()
-	if err != nil || len(names) == 0 {
-		return nil, err
-	}
-	loose := make(map[string]struct{}, len(names))
-	for _, name := range names {
-		loose[name] = struct{}{}
-	}
-	err = l.each(func(_ eventlog.ID, st state) { delete(loose, st.Payload) })
+// orphans are payload files that no link in the log names, and preserved ones
+// that no case preserves.
+func (l *Links) orphans() (names []string, err error) {
+	payloads, err := l.cfg.Vault.Names()
 	if err != nil {
 		return nil, err
 	}
-	out := make([]string, 0, len(loose))
-	for name := range loose {
-		out = append(out, name)
+	kept, err := l.cfg.Vault.Kept()
+	if err != nil || len(payloads)+len(kept) == 0 {
+		return nil, err
 	}
-	return out, nil
+	loose, spare := setOf(payloads), setOf(kept)
+	err = l.each(func(_ eventlog.ID, st state) {
+		delete(loose, st.Payload)
+		// Not while its link waits to be shredded, which takes both names.
+		if st.Kept > 0 || !st.Gone {
+			delete(spare, st.Payload)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for name := range spare {
+		names = append(names, vault.KeptName(name))
+	}
+	return slices.AppendSeq(names, maps.Keys(loose)), nil
+}
+
+func setOf(names []string) map[string]struct{} {
+	set := make(map[string]struct{}, len(names))
+	for _, name := range names {
+		set[name] = struct{}{}
+	}
+	return set
 }
 
 // each visits the state of every link that the log knows.

@@ -22,6 +22,7 @@ const AnswerTTL = 10 * time.Minute
 type Item struct {
 	Kind string // media type, by content
 	Size int64  // bytes
+	Veil bool   // a scan wants it shown behind a click only
 }
 
 // Answer is what an uploader is shown. It stays in RAM for AnswerTTL, or until
@@ -34,12 +35,14 @@ type Answer struct {
 	Ends            time.Time       // zero: never
 	Views           int             // view limit; 0: none
 	Idle            time.Duration   // idle limit; 0: none
+	Held            bool            // it answers like a dead link until the operator has looked
 }
 
 // Upload is one upload under way. It belongs to one goroutine.
 type Upload struct {
 	links *Links
-	key   [32]byte // under which the answer is kept
+	ctx   context.Context // of the request that brings it
+	key   [32]byte        // under which the answer is kept
 	draft *vault.Draft
 	over  bool  // committed or aborted
 	claim claim // what it has reserved
@@ -47,6 +50,7 @@ type Upload struct {
 	secret  seal.Token
 	items   []vault.Item
 	removed []strip.Removed
+	found   []found
 	total   int64     // bytes taken from the client
 	largest int64     // bytes of the largest file
 	pass    *[32]byte // hash of the pass that comes with it; nil: none
@@ -77,7 +81,7 @@ func (l *Links) Begin(ctx context.Context, upload seal.Token, size int64) (*Uplo
 		l.answers.fail(key)
 		return nil, nil, err
 	}
-	return &Upload{links: l, key: key, secret: seal.NewToken(), claim: claim}, nil, nil
+	return &Upload{links: l, ctx: ctx, key: key, secret: seal.NewToken(), claim: claim}, nil, nil
 }
 
 // Wanted reports whether others wait for the place that the upload takes.
@@ -164,6 +168,10 @@ func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 	if u.largest > l.cfg.MaxFile && u.pass == nil {
 		return Answer{}, ErrTooLarge
 	}
+	matters, err := u.matters()
+	if err != nil {
+		return Answer{}, err
+	}
 	stored, err := u.draft.Commit(vault.Manifest{Caption: caption, Items: u.items}, passphrase)
 	if err != nil {
 		return Answer{}, full(err)
@@ -183,6 +191,12 @@ func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 		Payload: stored.Name, Size: stored.Size, Sum: stored.Sum,
 		Receipt: receipt.Hash(), Views: p.Views, Idle: int64(p.Idle / time.Hour),
 	}
+	cases, err := l.machineCases(id, matters)
+	if err != nil {
+		l.answers.fail(u.key)
+		defer l.freed(stored.Size, p.Expire == 0)
+		return Answer{}, errors.Join(err, l.cfg.Vault.Shred(stored.Name))
+	}
 	err = l.cfg.Log.Do(l.cfg.Now(), func(tx *eventlog.Tx) ([]eventlog.Draft, error) {
 		if err := spend(tx, u.pass); err != nil {
 			return nil, err
@@ -190,7 +204,8 @@ func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 		if p.Expire != 0 {
 			body.Deadline = minuteUp(tx.Now().Add(p.Expire))
 		}
-		return []eventlog.Draft{{Link: id, Type: typeCreated, Data: body}}, nil
+		events, err := l.hold(tx, id, cases)
+		return append([]eventlog.Draft{{Link: id, Type: typeCreated, Data: body}}, events...), err
 	})
 	if err != nil {
 		l.answers.fail(u.key)
@@ -202,7 +217,7 @@ func (u *Upload) Commit(p Policy, caption, passphrase string) (Answer, error) {
 	}
 	answer := Answer{
 		Secret: u.secret, Receipt: receipt, ID: idText(id), Items: itemsOf(u.items), Removed: u.removed,
-		Ends: fromMinute(body.Deadline), Views: p.Views, Idle: p.Idle,
+		Ends: fromMinute(body.Deadline), Views: p.Views, Idle: p.Idle, Held: len(cases) > 0,
 	}
 	l.answers.finish(u.key, answer, id, l.cfg.Now().Add(AnswerTTL))
 	l.stir()

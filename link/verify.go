@@ -34,30 +34,29 @@ func (l *Links) Verify() ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(out, payloads...), nil
+	boxes, err := l.verifyBoxes()
+	if err != nil {
+		return nil, err
+	}
+	return append(append(out, payloads...), boxes...), nil
 }
 
 func (l *Links) verifyPayloads() ([]Finding, error) {
 	missing := Finding{What: "payloads of live links are missing", Remedy: "those links cannot be opened any more; they end by their policy"}
 	damaged := Finding{What: "payloads of live links are damaged", Remedy: "those links cannot be opened any more; they end by their policy"}
 	waiting := Finding{What: "ended links wait to be shredded", Remedy: "the sweeper shreds them at the next start"}
+	lost := Finding{What: "ciphertexts that are kept for a case are missing or damaged", Remedy: "those cases have nothing to look at any more; dismiss them or let them lapse"}
 	loose := Finding{What: "files in the vault belong to no link", Remedy: "the next start shreds them"}
 
-	names, err := l.cfg.Vault.Names()
-	if err != nil {
-		return nil, err
-	}
-	unclaimed := make(map[string]struct{}, len(names))
-	for _, name := range names {
-		unclaimed[name] = struct{}{}
-	}
-	var live []state
-	err = l.each(func(_ eventlog.ID, st state) {
-		delete(unclaimed, st.Payload)
+	var live, kept []state
+	err := l.each(func(_ eventlog.ID, st state) {
 		switch {
 		case st.Reason == Live:
 			live = append(live, st)
-		case !st.Gone:
+		case st.Gone:
+		case st.Kept > 0, st.frozen() != 0:
+			kept = append(kept, st)
+		default:
 			waiting.Count++
 		}
 	})
@@ -74,17 +73,52 @@ func (l *Links) verifyPayloads() ([]Finding, error) {
 			return nil, err
 		}
 	}
+	for _, st := range kept {
+		switch err := l.cfg.Vault.VerifyCiphertext(st.Payload, st.Size, st.Sum); {
+		case errors.Is(err, vault.ErrMissing), errors.Is(err, vault.ErrDamaged):
+			lost.Count++
+		case err != nil:
+			return nil, err
+		}
+	}
 	leftovers, err := l.cfg.Vault.Leftovers()
 	if err != nil {
 		return nil, err
 	}
-	loose.Count = len(unclaimed) + len(leftovers)
+	orphans, err := l.orphans()
+	if err != nil {
+		return nil, err
+	}
+	loose.Count = len(orphans) + len(leftovers)
 
 	var out []Finding
-	for _, f := range []Finding{missing, damaged, waiting, loose} {
+	for _, f := range []Finding{missing, damaged, waiting, lost, loose} {
 		if f.Count > 0 {
 			out = append(out, f)
 		}
 	}
 	return out, nil
+}
+
+// verifyBoxes looks for sealed reports that no case needs.
+func (l *Links) verifyBoxes() ([]Finding, error) {
+	spare := Finding{What: "sealed reports belong to no case that waits", Remedy: "nobody but the operator opens them; report this as a fault of the program"}
+	err := l.cfg.Log.Read(func(tx *eventlog.Tx) error {
+		lo, hi := eventlog.AllSealedBounds()
+		return tx.Scan(lo, hi, func(key, _ []byte) (bool, error) {
+			id, _, ok := eventlog.ParseSealedKey(key)
+			if !ok {
+				return false, errBadKey
+			}
+			c, known, err := loadCase(tx, id)
+			if err == nil && (!known || !c.open() && !c.preserved()) {
+				spare.Count++
+			}
+			return true, err
+		})
+	})
+	if err != nil || spare.Count == 0 {
+		return nil, err
+	}
+	return []Finding{spare}, nil
 }

@@ -82,7 +82,7 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 		return nil
 	}))
 	host := seal.NewKey()
-	logs := eventlog.Config{FS: disk, Dir: "log", Fold: link.Fold{}, Types: link.Types(), Cache: 1 << 20, Memtable: 256 << 10}
+	logs := eventlog.Config{FS: disk, Dir: "log", Fold: link.Fold{}, Types: link.Types(), Upcasts: link.Upcasts(), Cache: 1 << 20, Memtable: 256 << 10}
 	vaults := vault.Config{FS: disk, Dir: "vault", HostKey: host}
 	if err := eventlog.Create(logs); err != nil {
 		t.Fatal(err)

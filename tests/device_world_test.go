@@ -59,7 +59,7 @@ func newWorld(t *testing.T, careless bool) *world {
 
 func (w *world) logConfig() eventlog.Config {
 	return eventlog.Config{
-		FS: w.disk, Dir: filepath.Join(w.device.folder, "log"), Fold: link.Fold{}, Types: link.Types(),
+		FS: w.disk, Dir: filepath.Join(w.device.folder, "log"), Fold: link.Fold{}, Types: link.Types(), Upcasts: link.Upcasts(),
 		Memtable: 256 << 10, // flushes and compactions happen on their own too
 	}
 }

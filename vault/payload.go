@@ -12,14 +12,16 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Payload is an open payload: the ciphers of its items are in RAM and its file is held open, so that it goes on reading
-// after its header was shredded or its name unlinked. The payload key itself is wiped before Open returns. It is safe
-// for any number of goroutines.
+// Payload is an open payload: the keys and ciphers of its items are in RAM and its file is held open, so that it goes on
+// reading after its header was shredded or its name unlinked. The payload key itself is wiped before Open returns. It is
+// safe for any number of goroutines.
 type Payload struct {
+	id       seal.ID
 	manifest Manifest
 	file     *guarded
 
 	mu    sync.Mutex
+	keys  []seal.Key            // of the items, for Evidence; wiped and nil once closed
 	items []*seal.Reader        // nil once closed, so that their ciphers can be collected
 	views map[*Content]struct{} // open views, to be wiped on Close; nil once closed
 }
@@ -69,6 +71,10 @@ func (v *Vault) open(name string) (*guarded, int64, error) {
 	if !payloadName.MatchString(name) {
 		return nil, 0, ErrMissing
 	}
+	return v.openFile(name)
+}
+
+func (v *Vault) openFile(name string) (*guarded, int64, error) {
 	f, err := v.cfg.FS.Open(v.cfg.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, ErrMissing
@@ -153,8 +159,9 @@ func (v *Vault) unseal(f *guarded, size int64, secret seal.Token, passphrase str
 	}
 	defer key.Wipe()
 
-	p := &Payload{file: f, views: map[*Content]struct{}{}}
+	p := &Payload{id: id, file: f, views: map[*Content]struct{}{}}
 	if err := p.load(&key, &h, id, size); err != nil {
+		p.wipeKeys()
 		return nil, err
 	}
 	return p, nil
@@ -186,12 +193,14 @@ func (p *Payload) load(key *seal.Key, h *header, id seal.ID, size int64) error {
 		return err
 	}
 	at := int64(pageLen)
+	p.keys = make([]seal.Key, 0, len(p.manifest.Items)) // whole at once: growing would leave copies behind
 	for i, it := range p.manifest.Items {
 		n := seal.SealedSize(it.Size)
 		if n > t.manifestAt-at {
 			return ErrDamaged
 		}
-		r, err := seal.NewReader(io.NewSectionReader(p.file, at, n), n, seal.ItemKey(*key, i), chunkAAD(id, uint32(i)))
+		p.keys = append(p.keys, seal.ItemKey(*key, i))
+		r, err := seal.NewReader(io.NewSectionReader(p.file, at, n), n, p.keys[i], chunkAAD(id, uint32(i)))
 		if err != nil {
 			return err
 		}
@@ -259,10 +268,18 @@ func (c *Content) Close() error {
 func (p *Payload) Close() {
 	p.mu.Lock()
 	views := p.views
+	p.wipeKeys()
 	p.views, p.items = nil, nil
 	p.mu.Unlock()
 	p.file.close()
 	for c := range views {
 		c.Stream.Close()
 	}
+}
+
+func (p *Payload) wipeKeys() {
+	for i := range p.keys {
+		p.keys[i].Wipe()
+	}
+	p.keys = nil
 }

@@ -125,6 +125,7 @@ func (v *Vault) keys() (host, vault seal.Key, err error) {
 const (
 	suffixDraft = ".tmp"
 	suffixGone  = ".gone"
+	suffixKept  = ".kept"
 	nameBytes   = 20
 )
 
@@ -132,6 +133,7 @@ var (
 	nameText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567")
 	// Only names of these shapes are ever joined to the folder: whatever the log or a flag holds cannot leave it.
 	payloadName  = regexp.MustCompile(`^[a-z2-7]{32}$`)
+	keptName     = regexp.MustCompile(`^[a-z2-7]{32}\.kept$`)
 	leftoverName = regexp.MustCompile(`^[a-z2-7]{32}\.(tmp|gone)$`)
 )
 
@@ -144,7 +146,7 @@ func newName() string {
 
 func shredable(name string) bool {
 	base, staged := strings.CutPrefix(name, stagingDir+"/")
-	return leftoverName.MatchString(base) || (!staged && payloadName.MatchString(name))
+	return leftoverName.MatchString(base) || (!staged && (payloadName.MatchString(name) || keptName.MatchString(name)))
 }
 
 // Names lists the finished payload files, in no order.

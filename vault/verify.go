@@ -23,6 +23,11 @@ func (v *Vault) Verify(name string, size int64, sum [32]byte) error {
 		return err
 	}
 	h.wipe()
+	return verifySum(f, size, sum)
+}
+
+// verifySum hashes all that follows the header page.
+func verifySum(f io.ReaderAt, size int64, sum [32]byte) error {
 	hash := sha256.New()
 	n, err := io.Copy(hash, io.NewSectionReader(f, pageLen, size-pageLen))
 	if err != nil && !errors.Is(err, io.EOF) {
