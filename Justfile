@@ -21,7 +21,7 @@ run data="./data": tor
     ./emberdrop serve --data {{ data }} {{ allow_root }}
 
 # every check and every test (never from the cache: the end-to-end tests build the program themselves)
-test: check tor browser corpus
+test: check tor browser corpus packager
     {{ race }} -short -timeout 30m $(go list ./... | grep -v -e /tests -e /strip)
     {{ corpus }}; go test -count=1 -timeout 30m ./...
 
@@ -67,6 +67,19 @@ reference:
 pages folder="artefacts/pages":
     go run ./views/preview {{ folder }}
 
+# the manual pages, made from the program's own help
+man folder="artefacts/man":
+    mkdir -p {{ folder }}
+    SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}" go run -tags man . man {{ folder }}
+
+# a Debian package for this machine; two builds of one commit are identical bytes
+deb folder="artefacts/deb":
+    packaging/build {{ folder }} $(go env GOHOSTARCH)
+
+# static binaries and Debian packages for amd64 and arm64, with checksums and bills of materials
+release folder="artefacts/release":
+    packaging/build {{ folder }} amd64 arm64
+
 # the long forms: a hundred thousand power cuts, every fault at every place, a thousand kills
 soak:
     EMBERDROP_CRASHES=100000 go test -timeout 0 -run 'TestCrashes$' ./link
@@ -97,6 +110,11 @@ browser:
     @.ci/need dwebp webp
     @.ci/need curl curl
     @.ci/need mkfs.ext4 e2fsprogs mount
+
+[private]
+packager:
+    @.ci/need systemd-analyze systemd
+    @.ci/need dpkg-deb dpkg
 
 # pictures from elsewhere; only CI insists on them
 [private]

@@ -59,6 +59,8 @@ var rooms = []room{
 		why: "cryptography is read and audited alone"},
 	{name: "harden",
 		why: "what takes rights from the process must not know what it takes them for, and must be read and tested alone"},
+	{name: "packaging",
+		why: "it packs a program that is already built, and must not need to know what is in it"},
 	{name: "tests", may: everyone,
 		why: "tests look at everything"},
 }
