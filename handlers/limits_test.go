@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,50 @@ func TestSlowBodiesEnd(t *testing.T) {
 	closes(t, c)
 	if g := r.get(local(a["receipt"]), ""); !strings.HasPrefix(g.body, "state: unopened") {
 		t.Fatalf("a form that never came burned something: %s", g.body)
+	}
+}
+
+// Of 200 visitors who never finish a header, 50 whose uploads stand still, and
+// others who stop in the middle of something, nothing is left when their time is
+// up: no goroutine, no connection, no place taken, no file.
+func TestNothingIsLeftOfTheSlow(t *testing.T) {
+	const stall = 500 * time.Millisecond
+	r := newRig(t, func(c *Config, l *link.Config) { c.Stall = stall; l.UploadWait = stall; l.LeaseIdle = stall })
+	a := r.share(file("a", aJPEG(1)))
+	r.client.CloseIdleConnections()
+	connections := func() int {
+		r.server.open.mu.Lock()
+		defer r.server.open.mu.Unlock()
+		return len(r.server.open.all)
+	}
+	until(t, "nobody is there", func() bool { return connections() == 0 })
+	before := runtime.NumGoroutine()
+	var all []net.Conn
+	say := func(n int, format string, args ...any) {
+		for range n {
+			c := r.dial()
+			fmt.Fprintf(c, format, args...)
+			all = append(all, c)
+		}
+	}
+	const form = "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nxxx"
+	say(200, "GET / HTTP/1.1\r\nHost: x\r\nX-")
+	say(50, "POST / HTTP/1.1\r\nHost: x\r\n"+form)
+	say(100, "POST /up/%s HTTP/1.1\r\nHost: x\r\n"+form, seal.NewToken()) // one upload, sent again and again
+	say(20, "POST %s HTTP/1.1\r\nHost: x\r\n"+form, local(a["link"]))
+	say(20, "POST /r/x/destroy HTTP/1.1\r\nHost: x\r\n"+form)
+	until(t, "they are there", func() bool { return connections() > 100 })
+	until(t, "all connections are closed", func() bool { return connections() == 0 })
+	until(t, "no place is taken", func() bool { n, waiting := r.links.Uploads(); return n+waiting == 0 })
+	until(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
+	for _, c := range all {
+		c.Close()
+	}
+	if room, err := r.links.Room(); err != nil || room.Reserved != 0 {
+		t.Errorf("room: %+v %v", room, err)
+	}
+	if names, err := r.vault.Leftovers(); err != nil || len(names) > 0 {
+		t.Errorf("left over: %d, %v", len(names), err)
 	}
 }
 

@@ -40,6 +40,7 @@ type rig struct {
 	vault  *vault.Vault
 	links  *link.Links
 	client *http.Client
+	server *Server
 	socket string
 
 	mu  sync.Mutex
@@ -100,6 +101,7 @@ func newRig(t *testing.T, change ...func(*Config, *link.Config)) *rig {
 	ln, err := net.Listen("unix", r.socket)
 	must(t, err)
 	server := NewServer(service)
+	r.server = server
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ln) }()
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", r.socket) }}
