@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,6 +81,7 @@ func (s *server) admin() http.Handler {
 	mux.HandleFunc("GET /totals", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, func() (any, error) { return s.links.Totals() })
 	})
+	s.cases(mux)
 	return mux
 }
 
@@ -87,7 +89,7 @@ func (s *server) admin() http.Handler {
 func reply(w http.ResponseWriter, do func() (any, error)) {
 	out, err := do()
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+		http.Error(w, err.Error(), adminStatus(err))
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -99,12 +101,25 @@ var errNotRunning = errors.New("no server is running on this data folder")
 
 // ask sends one command to the running server and decodes its answer into out.
 func (f folder) ask(ctx context.Context, method, path string, out any) error {
+	return f.askWith(ctx, method, path, nil, out)
+}
+
+// askWith is ask with something to say: body as JSON, unless it is nil.
+func (f folder) askWith(ctx context.Context, method, path string, body, out any) error {
+	var said io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		said = bytes.NewReader(text)
+	}
 	client := &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", f.in(adminSocket))
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, said)
 	if err != nil {
 		return err
 	}

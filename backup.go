@@ -76,6 +76,12 @@ func (f folder) collect(ctx context.Context) (out backup, err error) {
 			return out, err
 		}
 	}
+	// The operator's public key may stand in the folder itself; restore puts it with the settings.
+	if key, err := os.ReadFile(f.in(operatorFile)); err == nil {
+		out.Settings[operatorFile] = key
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return out, err
+	}
 	return out, nil
 }
 

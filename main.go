@@ -66,7 +66,7 @@ func commands() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		initCommand(), serveCommand(), statusCommand(), passesCommand(),
+		initCommand(), serveCommand(), statusCommand(), passesCommand(), takedownCommand(),
 		putCommand(), getCommand(),
 		verifyCommand(), rebuildCommand(), sweepCommand(), purgeCommand(),
 		backupCommand(), restoreCommand(), panicCommand(), versionCommand(),

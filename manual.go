@@ -16,6 +16,9 @@ func manual() map[string]chapter {
 	for path, c := range folderManual(folderFlags) {
 		m[path] = c
 	}
+	for path, c := range casesManual(folderFlags) {
+		m[path] = c
+	}
 	for path, c := range visitorManual() {
 		m[path] = c
 	}
@@ -76,6 +79,7 @@ Sizes are numbers of bytes, or with a unit: 500KiB, 64MiB, 20GiB, 1TiB. Duration
 				{"What is taken", []string{"max-file", "max-pass-file", "max-upload", "allow-any-file", "contact"}},
 				{"How much", []string{"quota", "never-share", "free-floor", "max-staged", "max-uploads", "max-connections", "stall"}},
 				{"When things end", []string{"max-expire", "never-idle", "lease-idle", "lease-max", "receipt-ttl", "purge-age", "purge-dead"}},
+				{"Reports and cases", []string{"operator-key", "hold-max"}},
 				{"Without Tor", []string{"listen", "public-url"}},
 			},
 		},

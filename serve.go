@@ -41,6 +41,7 @@ type serveFlags struct {
 	anyFile    bool
 	hardenFlags
 	limits
+	caseFlags
 }
 
 func serveCommand() *cobra.Command {
@@ -68,6 +69,7 @@ func serveCommand() *cobra.Command {
 	set.BoolVar(&flags.anyFile, "allow-any-file", false, "take files of other kinds too, as they are, metadata included, for download only")
 	flags.hardenFlags.register(set)
 	flags.limits.register(set)
+	flags.caseFlags.register(set)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := flags.limits.check(); err != nil {
 			return err
@@ -132,6 +134,9 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 			return err
 		}
 	}
+	if err := s.flags.caseFlags.read(f); err != nil {
+		return err
+	}
 	if err := s.fence(); err != nil {
 		return err
 	}
@@ -145,6 +150,7 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	cfg.MaxFile, cfg.MaxPassFile, cfg.MaxUpload, cfg.AnyFile = flags.maxFile, flags.maxPass, flags.maxUpload, flags.anyFile
 	cfg.Free, cfg.Floor = func() (int64, error) { return freeBytes(f.path) }, flags.floor
 	flags.limits.forLink(&cfg)
+	s.flags.caseFlags.forLink(&cfg)
 	flags.limits.warnFiles(s.events)
 	s.links = link.New(cfg)
 	s.sweeper = sweeper.New(sweeper.Config{

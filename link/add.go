@@ -1,8 +1,10 @@
 package link
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"syscall"
 
@@ -79,9 +81,9 @@ func (u *Upload) mostBytes() (int64, error) {
 }
 
 // keepItem stores one item: fill writes it and says of which kind it is and what
-// was taken out. The first item begins the payload: not sooner, so that an empty
-// form touches no disk.
-func (u *Upload) keepItem(fill func(io.Writer) (kind string, removed strip.Removed, err error)) error {
+// was taken out. shown is what viewers get of it; nil: what is written. The first
+// item begins the payload: not sooner, so that an empty form touches no disk.
+func (u *Upload) keepItem(shown []byte, fill func(io.Writer) (kind string, removed strip.Removed, err error)) error {
 	if u.draft == nil {
 		draft, err := u.links.cfg.Vault.Create(u.secret)
 		if err != nil {
@@ -93,7 +95,7 @@ func (u *Upload) keepItem(fill func(io.Writer) (kind string, removed strip.Remov
 	if err != nil {
 		return err
 	}
-	sized := &counter{w: item}
+	sized := &counter{w: item, sum: sha256.New()}
 	kind, removed, err := fill(sized)
 	if err != nil {
 		return err
@@ -103,7 +105,10 @@ func (u *Upload) keepItem(fill func(io.Writer) (kind string, removed strip.Remov
 	}
 	u.items = append(u.items, vault.Item{Kind: kind, Size: sized.n})
 	u.removed = append(u.removed, removed)
-	return nil
+	if shown != nil {
+		return u.scanSum(sha256.Sum256(shown))
+	}
+	return u.scanSum([32]byte(sized.sum.Sum(nil)))
 }
 
 func (u *Upload) strip(src *vault.Stage, size int64) (strip.Report, error) {
@@ -111,7 +116,7 @@ func (u *Upload) strip(src *vault.Stage, size int64) (strip.Report, error) {
 		return u.keep(src, size, err)
 	}
 	var report strip.Report
-	err := u.keepItem(func(w io.Writer) (kind string, removed strip.Removed, err error) {
+	err := u.keepItem(nil, func(w io.Writer) (kind string, removed strip.Removed, err error) {
 		report, err = strip.Strip(w, src, size)
 		return string(report.Kind), report.Removed, err
 	})
@@ -153,7 +158,7 @@ func (u *Upload) keep(src *vault.Stage, size int64, refused error) (strip.Report
 
 // asIs takes a file byte for byte.
 func (u *Upload) asIs(src *vault.Stage, size int64, kind string) (strip.Report, error) {
-	err := u.keepItem(func(w io.Writer) (string, strip.Removed, error) {
+	err := u.keepItem(nil, func(w io.Writer) (string, strip.Removed, error) {
 		_, err := io.Copy(w, io.NewSectionReader(src, 0, size))
 		return kind, 0, err
 	})
@@ -161,12 +166,14 @@ func (u *Upload) asIs(src *vault.Stage, size int64, kind string) (strip.Report, 
 }
 
 type counter struct {
-	w io.Writer
-	n int64
+	w   io.Writer
+	n   int64
+	sum hash.Hash
 }
 
 func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
+	c.sum.Write(p[:n])
 	return n, err
 }

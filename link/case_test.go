@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"strings"
@@ -307,7 +308,7 @@ func TestRemoveAndBlock(t *testing.T) {
 			_, key := operator()
 			var bank []string
 			r := newRig(t, key, func(c *Config) {
-				c.Bank = func(lines []string) error { bank = append(bank, lines...); return nil }
+				c.Bank = func(_ string, lines []string) error { bank = append(bank, lines...); return nil }
 			})
 			a := r.upload(Policy{}, "", "", picture(1), picture(2))
 			lease := r.mustReveal(a)
@@ -341,7 +342,7 @@ func TestRemoveAndBlock(t *testing.T) {
 		})
 	}
 	_, key := operator()
-	r := newRig(t, key, func(c *Config) { c.Bank = func([]string) error { return errors.New("full") } })
+	r := newRig(t, key, func(c *Config) { c.Bank = func(string, []string) error { return errors.New("full") } })
 	a := r.upload(Policy{}, "", "", picture(1))
 	r.report(a, complaint(Child))
 	if _, err := r.Decide(caseID(r.oneCase()), report.Decision{Decision: report.Block}); err == nil {
@@ -515,6 +516,25 @@ func TestHeldUpload(t *testing.T) {
 	r.sweep()
 	if r.state(left) != "destroyed: operator" {
 		t.Errorf("a hold does not end: %q", r.state(left))
+	}
+	// What viewers got of an item is known again, in whatever it comes.
+	for name, banned := range map[string][]byte{"picture": picture(70), "note": []byte("a note")} {
+		sum := sha256.Sum256(banned)
+		if name == "picture" {
+			sum = sha256.Sum256(clean(t, banned))
+		}
+		r = newRig(t, key, func(c *Config) {
+			c.ScanSum = func(got [32]byte) Verdict {
+				if got == sum {
+					return Verdict{Action: match.Block}
+				}
+				return Verdict{}
+			}
+		})
+		if _, err := r.tryUpload(seal.NewToken(), Policy{}, "", "", picture(1), banned); !errors.Is(err, ErrRefused) {
+			t.Errorf("a blocked %s: %v", name, err)
+		}
+		r.upload(Policy{}, "", "", picture(1))
 	}
 	r = newRig(t, scan)
 	if _, err := r.tryUpload(seal.NewToken(), Policy{}, "", "", bad); !errors.Is(err, ErrRefused) {

@@ -118,7 +118,10 @@ type Config struct {
 	Scan func(ctx context.Context, kind string, file io.ReaderAt, size int64) Verdict
 	// Bank takes what the operator's machine computed of an item that is blocked.
 	// nil: there is none, and nothing can be blocked.
-	Bank func(lines []string) error
+	Bank func(caseID string, lines []string) error
+	// ScanSum asks for the SHA-256 of an item as viewers get it: what was blocked is
+	// known in that form. nil: nobody does.
+	ScanSum func(sum [32]byte) Verdict
 
 	// Events is where constant categories of trouble go; nil means nowhere.
 	Events *slog.Logger

@@ -81,7 +81,7 @@ func (u *Upload) addNote(text []byte) error {
 		return err
 	}
 	packed := encoder.EncodeAll(text, nil)
-	return u.keepItem(func(w io.Writer) (string, strip.Removed, error) {
+	return u.keepItem(text, func(w io.Writer) (string, strip.Removed, error) {
 		_, err := w.Write(packed)
 		return sealedKind(len(text)), 0, err
 	})

@@ -38,7 +38,11 @@ func (u *Upload) scan(src *vault.Stage, size int64) (veil bool, err error) {
 	if err != nil {
 		kind = "" // not one of ours; a scan may know it all the same
 	}
-	verdict := u.links.cfg.Scan(u.ctx, string(kind), src, size)
+	return u.obey(u.links.cfg.Scan(u.ctx, string(kind), src, size), len(u.items))
+}
+
+// obey does what a verdict about item n, from 0, asks for. The error is ErrRefused.
+func (u *Upload) obey(verdict Verdict, n int) (veil bool, err error) {
 	switch verdict.Action {
 	case match.Pass:
 		return false, nil
@@ -46,11 +50,24 @@ func (u *Upload) scan(src *vault.Stage, size int64) (veil bool, err error) {
 		return true, nil
 	case match.Hold:
 		if len(u.links.cfg.Operators) > 0 { // with nobody to look, a hold is a refusal
-			u.found = append(u.found, found{len(u.items), verdict.Findings})
+			u.found = append(u.found, found{n, verdict.Findings})
 			return true, nil
 		}
 	}
 	return false, ErrRefused
+}
+
+// scanSum asks for the last item, as it is stored now.
+func (u *Upload) scanSum(sum [32]byte) error {
+	if u.links.cfg.ScanSum == nil {
+		return nil
+	}
+	n := len(u.items) - 1
+	veil, err := u.obey(u.links.cfg.ScanSum(sum), n)
+	if veil {
+		u.items[n].Kind = veiled(u.items[n].Kind)
+	}
+	return err
 }
 
 // veiled is a kind that says that its item is shown behind a click only. It stands
@@ -71,7 +88,11 @@ func veiled(kind string) string {
 // items are in the draft and before the draft is finished, which wipes the keys.
 func (u *Upload) matters() ([]matter, error) {
 	var out []matter
-	for _, f := range u.found {
+	for i, f := range u.found {
+		if i > 0 && u.found[i-1].item == f.item { // found by its original and by what is stored
+			out[len(out)-1].said.Findings = append(out[len(out)-1].said.Findings, f.findings...)
+			continue
+		}
 		e, err := u.draft.Evidence(f.item)
 		if err != nil {
 			return nil, err

@@ -39,7 +39,7 @@ func (l *Links) block(id eventlog.ID, lines []string) error {
 	}
 	// The bank first: a crash in between leaves a case that is decided once more,
 	// and never an item that was to be blocked and is not.
-	if err := l.cfg.Bank(lines); err != nil {
+	if err := l.cfg.Bank(report.ID(id).String(), lines); err != nil {
 		return fmt.Errorf("the bank: %w", err)
 	}
 	return l.remove(id, blocked)
