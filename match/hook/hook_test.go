@@ -101,6 +101,13 @@ func TestNoAnswer(t *testing.T) {
 			t.Errorf("%q, %d bytes: %v", kind, size, err)
 		}
 	}
+	blind := Classifier{listen(t, func(conn *net.UnixConn) {
+		io.Copy(io.Discard, conn)
+		io.WriteString(conn, `{"labels": {}}`)
+	})}
+	if _, err := blind.Ask(t.Context(), "image/png", strings.NewReader("x"), 2); !errors.Is(err, match.ErrNotScanned) {
+		t.Errorf("it has seen half of the file: %v", err)
+	}
 	nobody := Classifier{Config{Socket: filepath.Join(t.TempDir(), "nobody")}}
 	if _, err := nobody.Ask(t.Context(), "image/png", strings.NewReader("x"), 1); !errors.Is(err, match.ErrNotScanned) || strings.Contains(err.Error(), "nobody") {
 		t.Errorf("nobody there: %v", err)
@@ -197,6 +204,13 @@ func takeFile(conn *net.UnixConn) ([]byte, error) {
 	if _, err := file.WriteAt([]byte("x"), 0); !errors.Is(err, unix.EPERM) {
 		return nil, fmt.Errorf("the file can be changed: %w", err)
 	}
+	seals, err := unix.FcntlInt(file.Fd(), unix.F_GET_SEALS, 0)
+	if probe, e := unix.MemfdCreate("", unix.MFD_NOEXEC_SEAL); e == nil { // this kernel has it, so harden demands it
+		unix.Close(probe)
+		if err != nil || seals&unix.F_SEAL_EXEC == 0 {
+			return nil, fmt.Errorf("the file could be run: seals %x, %w", seals, err)
+		}
+	}
 	return io.ReadAll(file) // from where the descriptor stands
 }
 
@@ -223,7 +237,7 @@ func TestClamd(t *testing.T) {
 func TestClamdAnswers(t *testing.T) {
 	for answer, want := range map[string]string{
 		"fd[10]: OK\x00": "", "fd[4]: Win.Test.EICAR_HDB-1 FOUND\x00": "Win.Test.EICAR_HDB-1",
-		"fd[4]: Heuristics.Limits.Exceeded.MaxFileSize FOUND\x00": "not", "fd[4]: can't read ERROR\x00": "not", "UNKNOWN COMMAND\x00": "not",
+		"fd[4]: Heuristics.Limits.Exceeded.MaxFileSize FOUND\x00": "not", "fd[4]: can't read ERROR\x00": "not", "UNKNOWN COMMAND\x00": "not", "fd[4]: NOT OK\x00": "not",
 		"": "not", "\x00": "not", "OK\x00": "not", "fd[4]: OK": "not", "fd[4]: OK\x00fd[5]: OK\x00": "not", "fd[4]:  FOUND\x00": "not",
 		"fd[4]: " + strings.Repeat("x", 600) + " FOUND\x00": "not",
 	} {
