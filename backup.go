@@ -205,15 +205,18 @@ func backupCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			b, err := f.collect(cmd.Context())
+			err = during(cmd.ErrOrStderr(), "backing up", func() error {
+				b, err := f.collect(cmd.Context())
+				if err != nil {
+					return err
+				}
+				sealed, err := b.encode(l)
+				if err != nil {
+					return err
+				}
+				return writeNew(args[0], sealed)
+			})
 			if err != nil {
-				return err
-			}
-			sealed, err := b.encode(l)
-			if err != nil {
-				return err
-			}
-			if err := writeNew(args[0], sealed); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "backup written; links are not in it, on purpose")
@@ -235,7 +238,7 @@ func restoreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := f.restore(b); err != nil {
+			if err := during(cmd.ErrOrStderr(), "restoring", func() error { return f.restore(b) }); err != nil {
 				return err
 			}
 			return f.printAddress(cmd.OutOrStdout())

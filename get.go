@@ -229,7 +229,7 @@ func (g *getting) unseal(file *os.File, size int64) error {
 	if err != nil {
 		return err
 	}
-	if err := opened.Verify(); err != nil {
+	if err := during(g.stderr, "unsealing", opened.Verify); err != nil {
 		return err
 	}
 	if opened.Caption != "" {

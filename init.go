@@ -45,7 +45,7 @@ func initCommand() *cobra.Command {
 			if ifMissing && f.made() {
 				return nil
 			}
-			if err := f.create(onion.NewKey()); err != nil {
+			if err := during(cmd.ErrOrStderr(), "making the folder", func() error { return f.create(onion.NewKey()) }); err != nil {
 				return err
 			}
 			return f.printAddress(cmd.OutOrStdout())

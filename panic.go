@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"emberdrop/eventlog"
 	"emberdrop/link"
@@ -101,7 +100,11 @@ func panicCommand() *cobra.Command {
 		if keys == nil {
 			fmt.Fprintln(cmd.OutOrStdout(), "keys destroyed: no link can be opened any more")
 		}
-		done, rest := f.finishPanic(cmd.Context())
+		var done string
+		rest := during(cmd.ErrOrStderr(), "shredding and purging", func() (err error) {
+			done, err = f.finishPanic(cmd.Context())
+			return err
+		})
 		if rest == nil {
 			fmt.Fprintln(cmd.OutOrStdout(), done)
 		}
@@ -134,8 +137,7 @@ func (f folder) finishPanic(ctx context.Context) (done string, err error) {
 
 // confirmed asks on a terminal. Without one the answer is no.
 func confirmed(in io.Reader, out io.Writer) bool {
-	file, ok := in.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	if !isTerminal(in) {
 		return false
 	}
 	fmt.Fprint(out, "Every link of this folder will be unreadable for ever. Type yes: ")

@@ -117,7 +117,11 @@ func (f *putFlags) put(cmd *cobra.Command, server string, args []string) error {
 			return err
 		}
 		defer spool.Close()
-		sealed, err := f.sealInto(spool, seal.Key(key), files)
+		var sealed client.File
+		err = during(cmd.ErrOrStderr(), "sealing", func() (err error) {
+			sealed, err = f.sealInto(spool, seal.Key(key), files)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,11 @@ import (
 func rebuildCommand() *cobra.Command {
 	return folderCommand("rebuild --data DIR", "fold the log anew into its projections, on a stopped server", 0,
 		func(cmd *cobra.Command, f folder, _ []string) error {
-			report, err := eventlog.Rebuild(f.log(nil, nil))
+			var report eventlog.Report
+			err := during(cmd.ErrOrStderr(), "folding the log", func() (err error) {
+				report, err = eventlog.Rebuild(f.log(nil, nil))
+				return err
+			})
 			if err != nil {
 				return f.advise(err)
 			}

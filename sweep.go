@@ -11,7 +11,7 @@ import (
 func sweepCommand() *cobra.Command {
 	return folderCommand("sweep --data DIR", "end what is due and shred what has ended on a running server, now", 0,
 		func(cmd *cobra.Command, f folder, _ []string) error {
-			return f.ask(cmd.Context(), "POST", "/sweep", nil)
+			return during(cmd.ErrOrStderr(), "sweeping", func() error { return f.ask(cmd.Context(), "POST", "/sweep", nil) })
 		})
 }
 
@@ -35,10 +35,11 @@ func purgeCommand() *cobra.Command {
 	return folderCommand("purge --data DIR", "drop finished links and every trace of them from a running server's disk, now", 0,
 		func(cmd *cobra.Command, f folder, _ []string) error {
 			var p purged
-			if err := f.ask(cmd.Context(), "POST", "/purge", &p); err != nil {
+			err := during(cmd.ErrOrStderr(), "purging", func() error { return f.ask(cmd.Context(), "POST", "/purge", &p) })
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "purged: %d links, %d events, in %s\n", p.Links, p.Events, time.Duration(p.Took)*time.Millisecond)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "purged: %d links, %d events, in %s\n", p.Links, p.Events, time.Duration(p.Took)*time.Millisecond)
 			return err
 		})
 }

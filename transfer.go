@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"emberdrop/client"
 	"emberdrop/strip"
@@ -29,8 +27,7 @@ type transfer struct {
 }
 
 func newTransfer(out io.Writer) *transfer {
-	file, ok := out.(*os.File)
-	return &transfer{out: out, terminal: ok && term.IsTerminal(int(file.Fd()))}
+	return &transfer{out: out, terminal: isTerminal(out)}
 }
 
 func (t *transfer) begin(what string, size int64) {

@@ -17,7 +17,11 @@ func verifyCommand() *cobra.Command {
 				return err
 			}
 			defer store.close()
-			findings, err := link.New(store.config()).Verify()
+			shown := begin(cmd.ErrOrStderr(), "checking payloads")
+			cfg := store.config()
+			cfg.Verified = shown.at
+			findings, err := link.New(cfg).Verify()
+			shown.end()
 			if err != nil {
 				return err
 			}

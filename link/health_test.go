@@ -46,3 +46,14 @@ func TestHealthSeesAClockSetBack(t *testing.T) {
 		t.Fatalf("%+v, %v, want none", h, err)
 	}
 }
+
+func TestVerifyTellsHowFarItIs(t *testing.T) {
+	var told [][2]int64
+	r := newRig(t, func(c *Config) { c.Verified = func(read, all int64) { told = append(told, [2]int64{read, all}) } })
+	r.burn()
+	r.burn()
+	r.wantOrder()
+	if len(told) != 2 || told[0][0]*2 != told[0][1] || told[1][0] != told[1][1] || told[1][1] < 8192 {
+		t.Fatalf("told %v, want half and all of two payloads of one size", told)
+	}
+}

@@ -62,6 +62,9 @@ type Config struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
+	// Verified is told how many bytes of payloads Verify has read, of how many; nil: nobody.
+	Verified func(read, all int64)
+
 	LeaseIdle  time.Duration // a lease ends after so long without a fetch; 0 means 5 minutes
 	LeaseMax   time.Duration // and at the latest after this; 0 means 1 hour
 	ReceiptTTL time.Duration // a receipt answers so long after the link's end; 0 means 24 hours

@@ -3,6 +3,7 @@ package link
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"emberdrop/eventlog"
 	"emberdrop/vault"
@@ -63,6 +64,16 @@ func (l *Links) verifyPayloads() ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	var read, all int64
+	for _, st := range slices.Concat(live, kept) {
+		all += st.Size
+	}
+	tell := func(st state) {
+		read += st.Size
+		if l.cfg.Verified != nil {
+			l.cfg.Verified(read, all)
+		}
+	}
 	for _, st := range live {
 		switch err := l.cfg.Vault.Verify(st.Payload, st.Size, st.Sum); {
 		case errors.Is(err, vault.ErrMissing):
@@ -72,6 +83,7 @@ func (l *Links) verifyPayloads() ([]Finding, error) {
 		case err != nil:
 			return nil, err
 		}
+		tell(st)
 	}
 	for _, st := range kept {
 		switch err := l.cfg.Vault.VerifyCiphertext(st.Payload, st.Size, st.Sum); {
@@ -80,6 +92,7 @@ func (l *Links) verifyPayloads() ([]Finding, error) {
 		case err != nil:
 			return nil, err
 		}
+		tell(st)
 	}
 	leftovers, err := l.cfg.Vault.Leftovers()
 	if err != nil {
