@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"syscall"
-	"time"
 )
 
 // The admin socket is how commands talk to a running server: HTTP over a unix
@@ -94,49 +89,4 @@ func reply(w http.ResponseWriter, do func() (any, error)) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(out)
-}
-
-// errNotRunning means that no server answers on a data folder's admin socket.
-var errNotRunning = errors.New("no server is running on this data folder")
-
-// ask sends one command to the running server and decodes its answer into out.
-func (f folder) ask(ctx context.Context, method, path string, out any) error {
-	return f.askWith(ctx, method, path, nil, out)
-}
-
-// askWith is ask with something to say: body as JSON, unless it is nil.
-func (f folder) askWith(ctx context.Context, method, path string, body, out any) error {
-	var said io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		said = bytes.NewReader(text)
-	}
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", f.in(adminSocket))
-		},
-	}}
-	req, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, said)
-	if err != nil {
-		return err
-	}
-	res, err := client.Do(req)
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
-		return hint{errNotRunning, "start it with `emberdrop serve --data " + f.path + "`"}
-	case err != nil:
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
-		return fmt.Errorf("the server says: %s", text)
-	}
-	if out == nil {
-		return nil
-	}
-	return json.NewDecoder(res.Body).Decode(out)
 }

@@ -25,6 +25,7 @@ func commandGroups() []*cobra.Group {
 	return []*cobra.Group{
 		{ID: "server", Title: "Run a server:"},
 		{ID: "folder", Title: "Look after it:"},
+		{ID: "abuse", Title: "Act on abuse:"},
 		{ID: "visitor", Title: "Share and open, as a visitor:"},
 	}
 }

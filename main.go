@@ -68,6 +68,7 @@ func commands() *cobra.Command {
 	root.AddCommand(
 		initCommand(), serveCommand(), statusCommand(), passesCommand(), takedownCommand(),
 		putCommand(), getCommand(),
+		keysCommand(), reportsCommand(), reviewCommand(), drawCommand(),
 		verifyCommand(), rebuildCommand(), sweepCommand(), purgeCommand(),
 		backupCommand(), restoreCommand(), panicCommand(), versionCommand(),
 	)

@@ -16,7 +16,7 @@ func manual() map[string]chapter {
 	for path, c := range folderManual(folderFlags) {
 		m[path] = c
 	}
-	for path, c := range casesManual(folderFlags) {
+	for path, c := range abuseManual(folderFlags) {
 		m[path] = c
 	}
 	for path, c := range visitorManual() {
