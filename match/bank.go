@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"image"
 	"io"
 	"slices"
 	"strings"
@@ -199,40 +198,4 @@ func (b *Bank) near(w words, found func(Finding)) {
 		}
 		found(Finding{List: BankName, Kind: KindPDQ, Distance: d, Action: action, Case: state.lines[h.line].Case})
 	}
-}
-
-// BankEntries gives what "remove and block" puts into the bank about an item:
-// its digests (of the bytes as they are stored and, where they are known, of the
-// original) and, for each of its pictures, the hashes of the whole and of ten
-// centred crops of it down to 70 % of each side, with and without its borders.
-// So a copy that someone crops is still near one of them. Pictures too flat to
-// be looked up give no hash.
-func BankEntries(sums []Digests, pictures []image.Image) (out []Entry) {
-	add := func(e Entry) {
-		if !slices.Contains(out, e) {
-			out = append(out, e)
-		}
-	}
-	for _, sum := range sums {
-		for _, e := range sum.Entries() {
-			add(e)
-		}
-	}
-	for _, picture := range pictures {
-		for _, v := range views(picture) {
-			for percent := 100; percent >= 70; percent -= 3 {
-				p := lumaOf(v.at, centre(v.box, percent))
-				if hashes, quality := hashes(p); quality >= MinQuality && hashes[0].Balanced() {
-					add(PDQEntry(hashes[0]))
-				}
-			}
-		}
-	}
-	return out
-}
-
-// centre is the middle of a box, with sides of so many percent.
-func centre(box image.Rectangle, percent int) image.Rectangle {
-	dx, dy := box.Dx()*(100-percent)/200, box.Dy()*(100-percent)/200
-	return image.Rect(box.Min.X+dx, box.Min.Y+dy, box.Max.X-dx, box.Max.Y-dy)
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 )
 
+func newDice(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 2)) }
+
 // random is a hash with half of its bits set, as real ones have.
 func random(dice *rand.Rand) (p PDQ) {
 	for n, bit := range dice.Perm(256) {
@@ -49,7 +51,7 @@ func near(x *index, p PDQ) (out []string) {
 // The multi-index finds exactly what comparing with every hash finds, up to the
 // last bit of the distance, however the differing bits lie.
 func TestIndexEqualsScan(t *testing.T) {
-	dice := rand.New(rand.NewPCG(1, 2))
+	dice := newDice(1)
 	var all []PDQ
 	for range few + 3000 {
 		all = append(all, random(dice))
@@ -82,7 +84,7 @@ func TestIndexEqualsScan(t *testing.T) {
 
 // Each list has its own distance, and a list of one entry is a list.
 func TestDistances(t *testing.T) {
-	dice := rand.New(rand.NewPCG(3, 4))
+	dice := newDice(3)
 	p := random(dice)
 	for _, test := range []struct{ distance, matches, not int }{{0, 31, 32}, {ExactOnly, 0, 1}, {10, 10, 11}, {40, 40, 41}, {FarDistance, 64, 65}} {
 		for _, others := range []int{0, few + 1} {
@@ -106,7 +108,7 @@ func TestDistances(t *testing.T) {
 // index and by comparing with every one; and against a bank of ten thousand
 // takedowns, which is always scanned.
 func BenchmarkMatch(b *testing.B) {
-	dice := rand.New(rand.NewPCG(5, 6))
+	dice := newDice(5)
 	list := List{Name: "a", Action: Hold}
 	for range 1_000_000 {
 		var p PDQ

@@ -46,30 +46,42 @@ func (s *Set) Check(sums []Digests, pictures []image.Image) Verdict {
 		}
 	}
 	for _, picture := range pictures {
-		for _, hash := range lookups(picture) {
+		published, own := lookups(picture)
+		for _, hash := range published {
 			lists.near(hash, found.add)
-			if s.bank != nil {
-				s.bank.near(hash, found.add)
-			}
+		}
+		if s.bank == nil {
+			continue
+		}
+		for _, hash := range own {
+			s.bank.near(hash, found.add)
 		}
 	}
 	return found.verdict()
 }
 
-// lookups gives the hashes of a picture that are worth a look-up, each once.
-func lookups(img image.Image) (out []words) {
-	for _, v := range views(img) {
-		hashes, quality := hashes(lumaOf(v.at, v.box))
-		if quality < MinQuality {
-			continue
-		}
+// lookups gives the hashes of a picture that are worth a look-up, each once:
+// those to compare with published ones, and those for the bank, which are these
+// and the even ones.
+func lookups(img image.Image) (published, own []words) {
+	var even []words
+	add := func(to *[]words, hashes [Orientations]PDQ) {
 		for _, h := range hashes {
-			if w := h.words(); !slices.Contains(out, w) {
-				out = append(out, w)
+			if w := h.words(); !slices.Contains(*to, w) {
+				*to = append(*to, w)
 			}
 		}
 	}
-	return out
+	for _, v := range views(img) {
+		p := lumaOf(v.at, v.box)
+		evenHashes := p.evenHashes() // first: hashes works in place
+		hashes, quality := hashes(p)
+		if quality >= MinQuality {
+			add(&published, hashes)
+			add(&even, evenHashes)
+		}
+	}
+	return published, append(slices.Clone(published), even...)
 }
 
 // view is a part of a picture in certain colours.
