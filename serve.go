@@ -145,7 +145,7 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 		return err
 	}
 	cfg := s.store.config()
-	cfg.Events = s.events
+	cfg.Events, cfg.Now = s.events, clock
 	cfg.LeaseIdle, cfg.LeaseMax, cfg.ReceiptTTL = flags.leaseIdle, flags.leaseMax, flags.receiptTTL
 	cfg.MaxFile, cfg.MaxPassFile, cfg.MaxUpload, cfg.AnyFile = flags.maxFile, flags.maxPass, flags.maxUpload, flags.anyFile
 	cfg.Free, cfg.Floor = func() (int64, error) { return freeBytes(f.path) }, flags.floor
@@ -154,7 +154,7 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	flags.limits.warnFiles(s.events)
 	s.links = link.New(cfg)
 	s.sweeper = sweeper.New(sweeper.Config{
-		Links: s.links, Events: s.events, PurgeDead: flags.purgeDead, PurgeAge: flags.purgeAge,
+		Links: s.links, Events: s.events, Now: clock, PurgeDead: flags.purgeDead, PurgeAge: flags.purgeAge,
 	})
 	// Nobody is served before what a crash left has been mended.
 	if err := s.links.Repair(); err != nil {
@@ -178,7 +178,7 @@ func (s *server) publish(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	pages := handlers.Config{
-		Links: s.links, Origin: s.origin, Log: s.events, ReceiptTTL: s.flags.receiptTTL,
+		Links: s.links, Origin: s.origin, Log: s.events, Now: clock, ReceiptTTL: s.flags.receiptTTL,
 		Limits: handlers.Limits{
 			MaxFile: s.flags.maxFile, MaxPassFile: s.flags.maxPass, MaxUpload: s.flags.maxUpload, AnyFile: s.flags.anyFile,
 		},

@@ -2,11 +2,11 @@ package tests
 
 import (
 	"fmt"
+	"image"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,12 +16,13 @@ import (
 	"emberdrop/tests/sample"
 )
 
-// movie makes an MP4 of about so many bytes that plays: a second of noise, over
-// and over, which costs no encoding.
+// movie makes an MP4 of about so many bytes that plays: a second of blue noise,
+// over and over, and from the middle on a second of red noise, which costs no
+// encoding.
 func movie(t *testing.T, size int) string {
 	t.Helper()
 	dir := t.TempDir()
-	second, list, out := filepath.Join(dir, "second.mp4"), filepath.Join(dir, "list"), filepath.Join(dir, "VID_20261122.mp4")
+	list, out := filepath.Join(dir, "list"), filepath.Join(dir, "VID_20261122.mp4")
 	run := func(args ...string) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), tool(t, "ffmpeg"), append([]string{"-hide_banner", "-loglevel", "error", "-y"}, args...)...)
@@ -29,185 +30,184 @@ func movie(t *testing.T, size int) string {
 			t.Fatalf("ffmpeg: %v\n%s", err, said)
 		}
 	}
-	run("-f", "lavfi", "-i", "nullsrc=s=640x360:r=5:d=1,geq=random(1)*255:128:128", "-c:v", "libx264",
-		"-preset", "ultrafast", "-qp", "1", "-pix_fmt", "yuv420p", "-g", "5", second)
-	info, err := os.Stat(second)
-	if err != nil {
-		t.Fatal(err)
+	var lines strings.Builder
+	for _, tint := range []string{"215:95", "95:215"} {
+		second := filepath.Join(dir, tint[:2]+".mp4")
+		run("-f", "lavfi", "-i", "nullsrc=s=640x360:r=5:d=1,geq=random(1)*255:"+tint, "-c:v", "libx264",
+			"-preset", "ultrafast", "-qp", "1", "-pix_fmt", "yuv420p", "-g", "5", second)
+		info, err := os.Stat(second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines.WriteString(strings.Repeat(fmt.Sprintf("file '%s'\n", second), size/2/int(info.Size())))
 	}
-	again := strings.Repeat(fmt.Sprintf("file '%s'\n", second), size/int(info.Size()))
-	if err := os.WriteFile(list, []byte(again), 0o600); err != nil {
+	if err := os.WriteFile(list, []byte(lines.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run("-f", "concat", "-safe", "0", "-i", list, "-c", "copy", out)
-	if info, err = os.Stat(out); err != nil || info.Size() < int64(size)*8/10 {
+	if info, err := os.Stat(out); err != nil || info.Size() < int64(size)*8/10 {
 		t.Fatalf("the movie is not as large as it should be: %v", err)
 	}
 	return out
 }
 
-// TestAlbumNoteAndVideoInFirefox shares ten pictures, then a note, then a video,
-// and opens each, as a visitor does: Firefox ESR without JavaScript, over Tor.
-func TestAlbumNoteAndVideoInFirefox(t *testing.T) {
-	server := serveTor(t, freshData(t))
-	f := browser.For(t, browser.Config{SOCKS: theNetwork(t).SOCKS(), Shots: filepath.Join(artefacts(t), "firefox"), Width: 1000, Height: 800, Patience: 4 * time.Minute})
-	t.Run("album", func(t *testing.T) {
-		var pictures []string
-		for i := range 10 {
-			file := filepath.Join(t.TempDir(), fmt.Sprintf("IMG_%d.jpg", i))
-			if err := os.WriteFile(file, sample.Photo(240, 180, uint64(i)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			pictures = append(pictures, file)
+// TestAlbumNoteAndVideoInBrowsers shares ten pictures, then a note, then a video,
+// and opens each, as a visitor does.
+func TestAlbumNoteAndVideoInBrowsers(t *testing.T) {
+	server := theService(t)
+	film := movie(t, 40_000_000)
+	var pictures []string
+	for i := range 10 {
+		file := filepath.Join(t.TempDir(), fmt.Sprintf("IMG_%d.jpg", i))
+		if err := os.WriteFile(file, sample.Photo(240, 180, uint64(i)), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		v := visitor{musts{t, f}, server.Address}
-		v.form()
-		v.do(f.SetFiles("input[type=file]", pictures...))
-		v.reveal(v.shared())
-		v.do(f.Wait("ul.album"))
-		for i := range 10 {
-			v.picture(fmt.Sprintf("ul.album li:nth-child(%d) img", i+1))
-		}
-		if n, err := f.Count("ul.album img"); err != nil || n != 10 {
-			t.Errorf("the album shows %d pictures: %v", n, err)
-		}
-		v.shot("album")
-	})
-
-	t.Run("note", func(t *testing.T) {
-		v := visitor{musts{t, f}, server.Address}
-		const note = "Meet at the <b>old</b> bridge. دیدار کنار پل. 桥头见"
-		v.form()
-		v.do(f.Fill("textarea[name=note]", note))
-		v.unfold("details.more:not(.last) > summary", "details.more:not(.last)[open]")
-		v.do(f.Fill("input[name=passphrase]", "a right passphrase"))
-		v.do(f.Click("input[name=burn]"))
-		link := v.shared()
-		v.do(f.Open(link))
-		for range 2 {
-			v.styled()
-			v.do(f.Fill("input[name=passphrase]", "a wrong one"))
-			v.do(f.Follow("button.go"))
-			v.do(f.Wait("#wrong"))
-		}
-		v.shot("passphrase-wrong")
-		v.do(f.Fill("input[name=passphrase]", "a right passphrase"))
-		v.do(f.Follow("button.go"))
-		v.do(f.Wait("figure div.note"))
-		if shown := v.text("figure div.note"); shown != note {
-			t.Errorf("the note reads %q", shown)
-		}
-		v.shot("note")
-	})
-
-	t.Run("video", func(t *testing.T) {
-		v := visitor{musts{t, f}, server.Address}
-		file := movie(t, 40_000_000)
-		v.form()
-		v.do(f.SetFiles("input[type=file]", file))
-		v.do(f.Click("button.go"))
-		v.halfway()
-		v.reveal(v.answered())
-		v.do(f.Wait("figure video[controls]"))
-		src, err := f.Attr("figure video", "src")
-		v.do(err)
-		v.shot("video")
-		v.wantRanges(server.Address + src)
-	})
-}
-
-// visitor shares and opens with a browser.
-type visitor struct {
-	musts
-	address string
-}
-
-// form opens a fresh upload form.
-func (v visitor) form() {
-	v.t.Helper()
-	v.do(v.f.Open(v.address + "/"))
-	v.styled()
-}
-
-// styled waits until the stylesheet has made the button as wide as its card:
-// before, a click can miss what then moves away.
-func (v visitor) styled() {
-	v.t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		if img, err := v.f.Pixels("button.go"); err == nil && img.Bounds().Dx() > 300 {
-			return
-		}
-		if time.Now().After(end) {
-			v.t.Fatal("the page has no stylesheet")
-		}
+		pictures = append(pictures, file)
 	}
+	inBrowsers(t, browser.Config{Width: 1000, Height: 800, Patience: 4 * time.Minute}, server.Address, func(v visitor) {
+		v.album(pictures)
+		v.note()
+		v.video(film)
+	})
 }
 
-// shared sends the form off and returns the link.
-func (v visitor) shared() string {
+// album shares pictures and opens them; each opens large over the page.
+func (v visitor) album(pictures []string) {
 	v.t.Helper()
-	v.do(v.f.Click("button.go"))
-	return v.answered()
-}
-
-// answered returns the link out of the result frame.
-func (v visitor) answered() string {
-	v.t.Helper()
-	v.do(v.f.Frame("iframe[name=result]"))
-	link := v.text("#link")
-	v.do(v.f.Top())
-	if !strings.HasPrefix(link, v.address+"/s/") {
-		v.t.Fatalf("the page shows the link %q", link)
+	v.form()
+	v.do(v.f.SetFiles("input[type=file]", pictures...))
+	v.reveal(v.shared())
+	v.do(v.f.Wait("ul.album"))
+	for i := range pictures {
+		v.picture(fmt.Sprintf("ul.album li:nth-child(%d) img", i+1))
 	}
-	return link
+	if n, err := v.f.Count("ul.album img"); err != nil || n != len(pictures) {
+		v.t.Errorf("the album shows %d pictures: %v", n, err)
+	}
+	v.shot("album")
+	v.do(v.f.Click("ul.album li:nth-child(3) button.tile"))
+	v.do(v.f.Wait("#photo-3:popover-open"))
+	v.picture("#photo-3 img")
+	v.shot("album-large")
+	v.do(v.f.Press(browser.Escape))
+	v.until("Escape closes the large picture", func() bool {
+		n, err := v.f.Count(":popover-open")
+		return err == nil && n == 0
+	})
 }
 
-// reveal opens a link that needs no passphrase.
-func (v visitor) reveal(link string) {
+// note shares a note under a passphrase, to be read once.
+func (v visitor) note() {
 	v.t.Helper()
+	const note = "Meet at the <b>old</b> bridge. دیدار کنار پل. 桥头见"
+	v.form()
+	v.do(v.f.Fill("textarea[name=note]", note))
+	v.unfold("details.more:not(.last) > summary", "details.more:not(.last)[open]")
+	v.do(v.f.Fill("input[name=passphrase]", "a right passphrase"))
+	v.do(v.f.Click("input[name=burn]"))
+	link := v.shared()
 	v.do(v.f.Open(link))
+	for range 2 {
+		v.styled()
+		v.do(v.f.Fill("input[name=passphrase]", "a wrong one"))
+		v.do(v.f.Follow("button.go"))
+		v.do(v.f.Wait("#wrong"))
+	}
 	v.styled()
+	v.shot("passphrase-wrong")
+	v.do(v.f.Fill("input[name=passphrase]", "a right passphrase"))
 	v.do(v.f.Follow("button.go"))
+	v.do(v.f.Wait("figure div.note"))
+	if shown := v.text("figure div.note"); shown != note {
+		v.t.Errorf("the note reads %q", shown)
+	}
+	v.styled()
+	v.shot("note")
 }
 
-// halfway keeps a picture of the page while between 20 and 80 percent of the
-// upload have arrived at the server.
-func (v visitor) halfway() {
+// video shares a video, opens it and jumps in it.
+func (v visitor) video(film string) {
 	v.t.Helper()
-	const shown = "div.pl:not(:has(+ .pl)) progress"
-	var seen []int
-	percent := func() int {
-		// The frame is gone into anew each time: a picture is one of the whole page.
-		v.do(v.f.Top())
-		v.do(v.f.Frame("iframe.progress"))
-		n, err := v.f.Count(shown)
-		v.do(err)
-		if n == 0 {
-			return -1
+	v.form()
+	v.do(v.f.SetFiles("input[type=file]", film))
+	v.do(v.f.Click("button.go"))
+	v.halfway()
+	link, _ := v.answered()
+	v.reveal(link)
+	v.do(v.f.Wait("figure video[controls]"))
+	src, err := v.f.Attr("figure video", "src")
+	v.do(err)
+	v.wantColour("video", false)
+	v.shot("video")
+	v.seek("video", 0.8)
+	v.wantColour("video", true)
+	v.shot("video-later")
+	v.seek("video", 0.2)
+	v.wantColour("video", false)
+	v.wantPartAsked(v.address + src)
+	v.wantRanges(v.address + src)
+}
+
+// seek jumps to a place in a video, as its slider does, and waits until it is there.
+func (v visitor) seek(selector string, part float64) {
+	v.t.Helper()
+	v.until("the length of the video is known", func() bool {
+		known := false
+		return v.f.Script("return doc.querySelector(args[0]).duration > 0", &known, selector) == nil && known
+	})
+	var to float64
+	v.do(v.f.Script("const el = doc.querySelector(args[0]); return el.currentTime = args[1] * el.duration", &to, selector, part))
+	v.until("the video comes to the place", func() bool {
+		at := -1.0
+		err := v.f.Script("const el = doc.querySelector(args[0]); return el.seeking || el.readyState < 2 ? -1 : el.currentTime", &at, selector)
+		return err == nil && at > to-1 && at < to+1
+	})
+}
+
+// wantColour waits until a video shows a frame of its second, red half, or of its
+// first, blue one.
+func (v visitor) wantColour(selector string, red bool) {
+	v.t.Helper()
+	v.until(map[bool]string{true: "the video shows a red frame", false: "the video shows a blue frame"}[red], func() bool {
+		img, err := v.f.Pixels(selector)
+		if err != nil {
+			return false
 		}
-		value, err := v.f.Attr(shown, "value")
-		v.do(err)
-		at, err := strconv.Atoi(value)
-		v.do(err)
-		seen = append(seen, at)
-		return at
+		tint := redness(img)
+		return red && tint > 20 || !red && tint < -20
+	})
+}
+
+// redness is by how much there is more red than blue in a picture, from -255 to 255.
+func redness(img image.Image) int {
+	var sum, n int
+	for y := img.Bounds().Min.Y; y < img.Bounds().Max.Y; y += 3 {
+		for x := img.Bounds().Min.X; x < img.Bounds().Max.X; x += 3 {
+			r, _, b, _ := img.At(x, y).RGBA()
+			sum, n = sum+int(r>>8)-int(b>>8), n+1
+		}
 	}
-	for end := time.Now().Add(4 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		before := percent()
-		if before >= 100 {
-			break
-		}
-		if before < 20 || before > 75 {
+	return sum / max(n, 1)
+}
+
+// wantPartAsked looks for a request of the browser for a part of a video behind
+// its beginning, that got it.
+func (v visitor) wantPartAsked(address string) {
+	v.t.Helper()
+	all, err := v.f.Requests()
+	v.do(err)
+	var asked []string
+	for _, r := range all {
+		if r.URL != address {
 			continue
 		}
-		v.shot("progress")
-		if after := percent(); after >= before && after <= 80 {
-			v.do(v.f.Top())
-			v.t.Logf("the picture shows %d to %d percent", before, after)
+		asked = append(asked, fmt.Sprintf("%q %d", r.Range, r.Status))
+		if r.Range != "" && r.Range != "bytes=0-" && r.Status == http.StatusPartialContent {
+			v.t.Logf("the browser asked for %s", r.Range)
 			return
 		}
 	}
-	v.t.Fatalf("no picture of the progress between 20 and 80 percent; it showed %v", seen)
+	v.t.Errorf("the browser asks for no part of the video: %v", asked)
 }
 
 // wantRanges asks for parts of a video as a browser does that jumps in it.

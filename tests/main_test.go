@@ -14,7 +14,7 @@ import (
 )
 
 // The program and the private Tor network cost seconds, so the tests of this
-// package share one of each, made by the first that asks.
+// package share one of each, and a service for visitors, made by the first that asks.
 var (
 	scratch string // a folder for the whole run
 
@@ -26,6 +26,28 @@ var (
 		return tornet.Start(ctx, tornet.Config{Dir: filepath.Join(scratch, "net")})
 	})
 	networkUsed bool
+
+	service = sync.OnceValues(func() (*instance.Instance, error) {
+		n, err := network()
+		if err != nil {
+			return nil, err
+		}
+		path, err := program()
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+		defer cancel()
+		data, torrc := filepath.Join(scratch, "shared"), filepath.Join(scratch, "shared-torrc")
+		if _, err := instance.Init(ctx, path, data); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(torrc, []byte(n.Torrc()), 0o600); err != nil {
+			return nil, err
+		}
+		return instance.Serve(ctx, instance.Config{Program: path, Data: data, Args: []string{"--torrc-extra", torrc}})
+	})
+	serviceUsed bool
 )
 
 func TestMain(m *testing.M) {
@@ -35,6 +57,11 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
+	if serviceUsed {
+		if s, err := service(); err == nil {
+			s.Stop()
+		}
+	}
 	if networkUsed {
 		if n, err := network(); err == nil {
 			n.Close()
@@ -63,6 +90,19 @@ func theNetwork(t *testing.T) *tornet.Network {
 	return n
 }
 
+// theService is one server on the private network, for tests that only visit it.
+func theService(t *testing.T) *instance.Instance {
+	t.Helper()
+	theNetwork(t)
+	serviceUsed = true
+	s, err := service()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reachable(t, s)
+	return s
+}
+
 // freshData is a new data folder.
 func freshData(t *testing.T) string {
 	t.Helper()
@@ -76,13 +116,18 @@ func freshData(t *testing.T) string {
 // serveTor serves a data folder on the private network.
 func serveTor(t *testing.T, data string, args ...string) *instance.Instance {
 	t.Helper()
+	return serveTorBy(t, theProgram(t), data, args...)
+}
+
+func serveTorBy(t *testing.T, program, data string, args ...string) *instance.Instance {
+	t.Helper()
 	torrc := filepath.Join(t.TempDir(), "torrc")
 	if err := os.WriteFile(torrc, []byte(theNetwork(t).Torrc()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	s, err := instance.Serve(ctx, instance.Config{Program: theProgram(t), Data: data, Args: append(args, "--torrc-extra", torrc)})
+	s, err := instance.Serve(ctx, instance.Config{Program: program, Data: data, Args: append(args, "--torrc-extra", torrc)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -274,22 +274,22 @@ func (c *Chromium) SetFiles(selector string, paths ...string) error {
 	return c.call("DOM.setFileInputFiles", map[string]any{"files": full, "objectId": field.Result.ObjectID}, nil)
 }
 
-// Click waits for the selector and clicks in the middle of its first element.
+// Click waits for the selector and clicks in the middle of its first element,
+// when that has stood still for a moment: pictures and stylesheets that come move
+// what is below them.
 func (c *Chromium) Click(selector string) error {
-	var at struct{ X, Y float64 }
-	err := c.on(selector, `el.scrollIntoView({block: "center", inline: "center", behavior: "instant"});
-		const box = el.getClientRects()[0];
-		if (!box || !box.width || !box.height) return undefined;
-		const mid = {x: box.left + box.width / 2, y: box.top + box.height / 2};
-		const hit = doc.elementFromPoint(mid.x, mid.y);
-		if (!hit || !(el.contains(hit) || hit.contains(el))) return undefined;
-		// Scrolling may have moved the frame that this is in.
-		let to = mid;
-		for (let view = doc.defaultView; view.frameElement; view = view.parent) {
-			const frame = view.frameElement, at = frame.getBoundingClientRect();
-			to = {x: to.x + at.left + frame.clientLeft, y: to.y + at.top + frame.clientTop};
+	type place struct{ X, Y float64 }
+	var last, at place
+	err := c.until(selector, func() error {
+		last, at = at, place{}
+		if err := c.run(middle, &at, selector); err != nil {
+			return err
 		}
-		return to;`, &at)
+		if at != last {
+			return errNotThere
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -301,6 +301,23 @@ func (c *Chromium) Click(selector string) error {
 	}
 	return nil
 }
+
+// middle finds where an element can be clicked, in the tab's coordinates.
+const middle = `const el = doc.querySelector(args[0]);
+	if (!el) return undefined;
+	el.scrollIntoView({block: "center", inline: "center", behavior: "instant"});
+	const box = el.getClientRects()[0];
+	if (!box || !box.width || !box.height) return undefined;
+	const mid = {x: box.left + box.width / 2, y: box.top + box.height / 2};
+	const hit = doc.elementFromPoint(mid.x, mid.y);
+	if (!hit || !(el.contains(hit) || hit.contains(el))) return undefined;
+	// Scrolling may have moved the frame that this is in.
+	let to = mid;
+	for (let view = doc.defaultView; view.frameElement; view = view.parent) {
+		const frame = view.frameElement, at = frame.getBoundingClientRect();
+		to = {x: to.x + at.left + frame.clientLeft, y: to.y + at.top + frame.clientTop};
+	}
+	return to;`
 
 // Frame waits for a frame in the current document and goes into it.
 func (c *Chromium) Frame(selector string) error {
