@@ -84,9 +84,10 @@ func parseBanked(line string) (b Banked, ok bool) {
 	if len(fields) != 4 || !caseOK(fields[2]) {
 		return b, false
 	}
-	b.Entry, ok = parseLine(fields[0] + " " + fields[1])
+	var err error
+	b.Entry, err = ParseEntry(fields[0] + " " + fields[1])
 	b.Case, b.Date = fields[2], fields[3]
-	return b, ok
+	return b, err == nil
 }
 
 func caseOK(id string) bool {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -64,6 +65,24 @@ func (e Entry) bytes() []byte { return e.Sum[:kinds[e.Kind].size] }
 // String gives kind and hash as a line of a list has them: "pdq 0123...".
 func (e Entry) String() string { return e.Kind.String() + " " + hex.EncodeToString(e.bytes()) }
 
+// ErrEntry means a line that is not a kind and a hash of it.
+var ErrEntry = errors.New("an entry is pdq, md5, sha1 or sha256 and a hash in hexadecimal")
+
+// ParseEntry reads what String gives. A PDQ hash that is not Balanced is refused
+// too. The error is ErrEntry.
+func ParseEntry(line string) (Entry, error) {
+	kind, digits, _ := strings.Cut(strings.TrimSpace(line), " ")
+	k, ok := ParseKind(kind)
+	if !ok {
+		return Entry{}, ErrEntry
+	}
+	e, ok := parseEntry(k, strings.TrimSpace(digits))
+	if !ok || k == KindPDQ && !PDQ(e.Sum).Balanced() {
+		return Entry{}, ErrEntry
+	}
+	return e, nil
+}
+
 // parseEntry reads the digits of a hash of a known kind.
 func parseEntry(k Kind, digits string) (e Entry, ok bool) {
 	if len(digits) != 2*kinds[k].size {
@@ -74,7 +93,7 @@ func parseEntry(k Kind, digits string) (e Entry, ok bool) {
 	return e, err == nil
 }
 
-// Digests are the exact hashes of a file. The zero value stands for no file and
+// Digests are the exact hashes of a file. One that is zero is not known, and
 // matches nothing.
 type Digests struct {
 	MD5    [md5.Size]byte
@@ -82,15 +101,17 @@ type Digests struct {
 	SHA256 [sha256.Size]byte
 }
 
-// Entries gives the three hashes as entries.
-func (d Digests) Entries() []Entry {
-	if d == (Digests{}) {
-		return nil
+// Entries gives those of the three hashes that are known, as entries.
+func (d Digests) Entries() (out []Entry) {
+	add := func(k Kind, sum []byte) {
+		e := Entry{Kind: k}
+		if copy(e.Sum[:], sum); e.Sum != [32]byte{} {
+			out = append(out, e)
+		}
 	}
-	out := []Entry{{Kind: KindMD5}, {Kind: KindSHA1}, {Kind: KindSHA256}}
-	copy(out[0].Sum[:], d.MD5[:])
-	copy(out[1].Sum[:], d.SHA1[:])
-	copy(out[2].Sum[:], d.SHA256[:])
+	add(KindMD5, d.MD5[:])
+	add(KindSHA1, d.SHA1[:])
+	add(KindSHA256, d.SHA256[:])
 	return out
 }
 

@@ -16,6 +16,7 @@ type List struct {
 	Distance int    // greatest PDQ distance that is a match; 0: MaxDistance; ExactOnly: identical hashes only
 	DryRun   bool   // matches are reported and do not count
 	Note     string // one line for the operator: where it comes from
+	LeftOut  string // the same: what was not taken from its source, see Summary
 	Entries  []Entry
 }
 
@@ -62,7 +63,8 @@ const listHead = "# emberdrop list 1"
 // settings, then a line "kind hash" for each entry. Its name is its file's name.
 func (l List) WriteTo(w io.Writer) (int64, error) {
 	out := bufio.NewWriter(w)
-	n, _ := fmt.Fprintf(out, "%s\n# action: %s\n# distance: %d\n# dry-run: %t\n# note: %s\n", listHead, l.Action, l.distance(), l.DryRun, oneLine(l.Note))
+	n, _ := fmt.Fprintf(out, "%s\n# action: %s\n# distance: %d\n# dry-run: %t\n# note: %s\n# left out: %s\n",
+		listHead, l.Action, l.distance(), l.DryRun, oneLine(l.Note), oneLine(l.LeftOut))
 	total := int64(n)
 	for _, e := range l.Entries {
 		n, _ := fmt.Fprintln(out, e)
@@ -93,10 +95,9 @@ func ReadList(name string, r io.Reader) (List, error) {
 		case line[0] == '#':
 			ok = list.set(line)
 		default:
-			var e Entry
-			if e, ok = parseLine(line); ok {
-				list.Entries = append(list.Entries, e)
-			}
+			e, err := ParseEntry(line)
+			list.Entries = append(list.Entries, e)
+			ok = err == nil
 		}
 		if !ok {
 			return list, fmt.Errorf("%w: line %d", ErrList, n)
@@ -131,17 +132,8 @@ func (l *List) set(line string) (ok bool) {
 		l.DryRun, err = strconv.ParseBool(value)
 	case "note":
 		l.Note = value
+	case "left out":
+		l.LeftOut = value
 	}
 	return err == nil
-}
-
-// parseLine reads "kind hash".
-func parseLine(line string) (Entry, bool) {
-	kind, digits, _ := strings.Cut(line, " ")
-	k, ok := ParseKind(kind)
-	if !ok {
-		return Entry{}, false
-	}
-	e, ok := parseEntry(k, strings.TrimSpace(digits))
-	return e, ok && (k != KindPDQ || PDQ(e.Sum).Balanced())
 }

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -27,6 +29,18 @@ type Summary struct {
 	Taken     int             // entries returned, each counted once
 	Skipped   map[Skipped]int // left out, by reason; nil if nothing was
 	Withdrawn int             // records taken back by the list's maker
+}
+
+// LeftOut says in words what was not taken; "" if all was.
+func (s Summary) LeftOut() string {
+	var parts []string
+	for _, why := range slices.Sorted(maps.Keys(s.Skipped)) {
+		parts = append(parts, fmt.Sprintf("%d %s", s.Skipped[why], why))
+	}
+	if s.Withdrawn > 0 {
+		parts = append(parts, fmt.Sprintf("%d withdrawn", s.Withdrawn))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // ErrFormat means a file that is none of the formats, or is cut short. A list

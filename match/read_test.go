@@ -129,7 +129,7 @@ func TestListText(t *testing.T) {
 	}
 	for _, list := range []List{
 		{Name: "a", Action: Hold, Entries: entries},
-		{Name: "b-2", Action: Block, Distance: 20, DryRun: true, Note: "from  there\npdq " + pdqB, Entries: entries},
+		{Name: "b-2", Action: Block, Distance: 20, DryRun: true, Note: "from  there\npdq " + pdqB, LeftOut: "3 withdrawn", Entries: entries},
 		{Name: "c", Action: Label, Distance: ExactOnly, Entries: entries[:1]},
 	} {
 		var text bytes.Buffer

@@ -99,10 +99,8 @@ func views(img image.Image) (out []view) {
 		colours = append(colours, over(img, 255), over(img, 0))
 	}
 	for _, at := range colours {
-		whole := img.Bounds()
-		out = append(out, view{at, whole})
-		if inner := trim(at, whole); inner != whole {
-			out = append(out, view{at, inner})
+		for _, box := range trims(at, img.Bounds()) {
+			out = append(out, view{at, box})
 		}
 	}
 	return out

@@ -10,6 +10,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -177,15 +178,22 @@ func TestColourModels(t *testing.T) {
 func TestTrim(t *testing.T) {
 	inner := image.Rect(0, 0, 200, 150)
 	photo := scene(200, 150, 8)
-	if got := trim(straight(photo), photo.Rect); got != inner {
+	if got := trims(straight(photo), photo.Rect); len(got) != 1 || got[0] != inner {
 		t.Errorf("without a border: %v", got)
 	}
 	framed := bordered(bordered(photo, color.White, 5, 5), color.Black, 10, 0)
 	want := inner.Add(image.Pt((framed.Bounds().Dx()-200)/2, (framed.Bounds().Dy()-150)/2))
-	if got := trim(straight(framed), framed.Bounds()); got != want {
+	if got := trims(straight(framed), framed.Bounds()); len(got) != 2 || got[1] != want {
 		t.Errorf("within two frames: %v, want %v", got, want)
 	}
-	if blank := image.NewGray(image.Rect(0, 0, 100, 100)); trim(straight(blank), blank.Rect).Dx() < 20 {
+	// A picture whose own edge is nearly of the border's colour.
+	pale := copied(photo)
+	draw.Draw(pale, image.Rect(0, 0, 200, 20), image.NewUniform(color.Gray{243}), image.Point{}, draw.Src)
+	framed = bordered(pale, color.White, 5, 5)
+	if got := trims(straight(framed), framed.Bounds()); !slices.Contains(got, inner.Add(image.Pt(10, 7))) {
+		t.Errorf("around a pale edge: %v", got)
+	}
+	if blank := image.NewGray(image.Rect(0, 0, 100, 100)); trim(straight(blank), blank.Rect, borderLoose, borderRounds).Dx() < 20 {
 		t.Error("nothing is left of a blank picture")
 	}
 }
