@@ -183,7 +183,7 @@ func TestTrim(t *testing.T) {
 	}
 	framed := bordered(bordered(photo, color.White, 5, 5), color.Black, 10, 0)
 	want := inner.Add(image.Pt((framed.Bounds().Dx()-200)/2, (framed.Bounds().Dy()-150)/2))
-	if got := trims(straight(framed), framed.Bounds()); len(got) != 2 || got[1] != want {
+	if got := trims(straight(framed), framed.Bounds()); !slices.Contains(got, want) {
 		t.Errorf("within two frames: %v, want %v", got, want)
 	}
 	// A picture whose own edge is nearly of the border's colour.
