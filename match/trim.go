@@ -16,8 +16,9 @@ const (
 	borderLeaves  = 5   // a fifth of each side is always left
 )
 
-// trims gives the boxes in which the picture may be: the whole one, the one
-// within all plain borders, and, since the picture's own edge may resemble a
+// trims gives the boxes in which the picture may be: the whole one; the one within
+// all borders of one brightness, since JPEG lets colours run over an edge; the one
+// within all of one colour; and, since the picture's own edge may resemble a
 // border, those within the first and the second that are plain beyond doubt.
 func trims(at colourAt, whole image.Rectangle) []image.Rectangle {
 	out := []image.Rectangle{whole}
@@ -26,6 +27,11 @@ func trims(at colourAt, whole image.Rectangle) []image.Rectangle {
 			out = append(out, inner)
 		}
 	}
+	grey := func(x, y int) (r, g, b uint8) {
+		v := uint8(luma(at(x, y)))
+		return v, v, v
+	}
+	add(trim(grey, whole, borderLoose, borderRounds))
 	add(trim(at, whole, borderLoose, borderRounds))
 	add(trim(at, whole, borderTight, 1))
 	add(trim(at, whole, borderTight, 2))
