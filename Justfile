@@ -85,6 +85,7 @@ soak:
     EMBERDROP_CRASHES=100000 go test -timeout 0 -run 'TestCrashes$' ./link
     EMBERDROP_SOAK=1 go test -timeout 60m -run 'TestFaults$|Damaged|CutPayload|TestLinearizable|TestCheckThenBurn' ./link
     EMBERDROP_SOAK=1 go test -timeout 60m ./eventlog ./strip
+    EMBERDROP_SOAK=1 go test -timeout 30m -v -run 'TestStaysUp' ./tests
     EMBERDROP_SOAK=1 EMBERDROP_KILLS=1000 go test -timeout 2h -run 'Kill|Device' ./tests
     EMBERDROP_BENCH=big go test -run '^$' -bench 'Open|Purge' -benchtime 1x -timeout 60m ./link
 

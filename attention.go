@@ -64,7 +64,7 @@ func attention(s status, seen sight) []notice {
 	if tor := seen.Tor; tor != nil {
 		switch {
 		case tor.State == onion.Degraded:
-			warn("degraded", "the service was published and now tor is not connected: "+because(tor.Warning), "check this host's network; tor goes on trying by itself")
+			warn("degraded", "visitors may not get through: "+because(tor.Warning), "nothing, if it passes: the service mends itself; if it stays, check this host's network and clock")
 		case (tor.State == onion.Starting || tor.State == onion.Connecting || tor.State == onion.Publishing) && seen.Uptime > slowStart:
 			warn("not_published", fmt.Sprintf("the address is still not published, %s after the start: %s", seen.Uptime.Round(time.Minute), because(tor.Warning)),
 				"check network and clock of this host; where Tor is blocked, name bridges in a file for --torrc-extra")

@@ -75,7 +75,7 @@ Sizes are numbers of bytes, or with a unit: 500KiB, 64MiB, 20GiB, 1TiB. Duration
   emberdrop serve --data ./data --listen unix:./drop.sock --public-url http://drop.test`,
 			flags: []flagGroup{
 				folderFlags,
-				{"Tor", []string{"tor", "torrc-extra", "max-streams", "pow-rate", "pow-burst"}},
+				{"Tor", []string{"tor", "torrc-extra", "probe-every", "max-streams", "pow-rate", "pow-burst"}},
 				{"What is taken", []string{"max-file", "max-pass-file", "max-upload", "allow-any-file", "contact"}},
 				{"How much", []string{"quota", "never-share", "free-floor", "max-staged", "max-uploads", "max-connections", "stall"}},
 				{"When things end", []string{"max-expire", "never-idle", "lease-idle", "lease-max", "receipt-ttl", "purge-age", "purge-dead"}},
@@ -89,8 +89,10 @@ live, what the disk holds, and under "attention" what needs the operator, in pla
 what to do. A line with ! is urgent, one with - is advice.
 
 The states of the service: starting (tor is launched), connecting (tor connects to the network),
-publishing (the address is being made known), published, degraded (it was published, and now tor is
-not connected), stopped. With --listen it is serving.
+publishing (the address is being made known), reachable (proved: the server came through Tor to its own
+address, as a visitor does), degraded (it was reachable and is not known to be now; the reason and what
+is done about it stand beside it), stopped. With --probe-every 0 nothing is proved, and published is as
+good as it gets. With --listen it is serving.
 
 Prometheus can read the same as metrics, from GET /metrics on DIR/admin.sock, or from a file that a
 timer writes with --prometheus for the textfile collector of its node exporter. Names end in their

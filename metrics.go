@@ -92,5 +92,5 @@ func (m metric) write(out io.Writer) error {
 // onionStates are the states that a service can be in, "serving" being that of --listen.
 func onionStates() []string {
 	return []string{"serving", string(onion.Starting), string(onion.Connecting), string(onion.Publishing),
-		string(onion.Published), string(onion.Degraded), string(onion.Stopped)}
+		string(onion.Published), string(onion.Reachable), string(onion.Degraded), string(onion.Stopped)}
 }

@@ -42,6 +42,7 @@ type serveFlags struct {
 	hardenFlags
 	limits
 	caseFlags
+	reachFlags
 }
 
 func serveCommand() *cobra.Command {
@@ -70,6 +71,7 @@ func serveCommand() *cobra.Command {
 	flags.hardenFlags.register(set)
 	flags.limits.register(set)
 	flags.caseFlags.register(set)
+	flags.reachFlags.register(set)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := flags.limits.check(); err != nil {
 			return err
@@ -104,6 +106,7 @@ type server struct {
 	started  time.Time
 	panics   chan os.Signal // SIGUSR2
 	unfenced []string       // what the kernel could not take from this process, see harden.Report
+	super    supervisor
 
 	listener net.Listener
 	origin   string
@@ -122,6 +125,8 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	// Before anything that takes time: a SIGUSR2 must not be lost.
 	signal.Notify(s.panics, syscall.SIGUSR2)
 	defer signal.Stop(s.panics)
+	s.super = newSupervisor()
+	defer s.super.close()
 	guardMemory(s.events)
 
 	// The keys first: from then on the process reaches the data folder, tor and nothing else.
@@ -140,6 +145,8 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	if err := s.fence(); err != nil {
 		return err
 	}
+	started := s.super.busy("reading the log, mending what a crash left")
+	defer func() { started() }()
 	s.store, err = f.openWith(host, s.events, func(err error) { stop(fmt.Errorf("the log has stopped: %w", err)) })
 	if err != nil {
 		return err
@@ -160,8 +167,10 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	if err := s.links.Repair(); err != nil {
 		return errors.Join(fmt.Errorf("repair: %w", err), s.store.close())
 	}
+	started()
 	err = s.publish(ctx, stdout, stderr)
 	if errors.Is(err, errPanicked) {
+		defer s.super.busy("shredding everything after a panic")()
 		err = s.links.Wipe(context.WithoutCancel(ctx))
 	}
 	return errors.Join(err, s.store.close())
@@ -198,12 +207,12 @@ func (s *server) publish(ctx context.Context, stdout, stderr io.Writer) error {
 	running.Go(func() { s.folder.keepBallast(ctx, s.flags.floor) })
 	running.Go(func() { s.ended(private.Serve(admin)) })
 	running.Go(func() { s.ended(public.Serve(s.listener)) })
-	if s.onion != nil {
-		running.Go(func() { s.announce(ctx, stdout) })
-	} else {
-		fmt.Fprintf(stdout, "address: %s\n", s.origin)
-	}
+	running.Go(func() { s.announce(ctx, stdout) })
+	running.Go(func() { s.super.guard(ctx, s.alive) })
+	// What cannot be mended has been ruled out. A network that is not there yet must not hold up the boot.
+	s.super.tell("READY=1")
 	<-ctx.Done()
+	s.super.tell("STOPPING=1")
 	err = context.Cause(ctx)
 	if errors.Is(err, context.Canceled) {
 		err = nil // asked to end
@@ -247,8 +256,11 @@ func (s *server) door(ctx context.Context, stderr io.Writer) error {
 	}
 	cfg := onion.Config{
 		Tor: s.flags.tor, DataDir: s.folder.in("tor"), Key: s.key, Target: s.folder.in("door.sock"),
-		TorrcExtra: s.flags.torrcExtra, Log: s.events, Progress: newProgress(stderr).show,
+		TorrcExtra: s.flags.torrcExtra, Log: s.events,
 	}
+	bar := newProgress(stderr)
+	cfg.Progress = func(p onion.Progress) { bar.show(p); s.super.show(p) }
+	s.flags.reachFlags.forOnion(&cfg)
 	s.flags.limits.forOnion(&cfg)
 	var err error
 	if s.onion, err = onion.Start(ctx, cfg); err != nil {
@@ -281,17 +293,4 @@ func (s *server) plainDoor() (err error) {
 		s.origin = "http://" + s.listener.Addr().String()
 	}
 	return nil
-}
-
-// announce prints the address when the descriptor is uploaded, not before: an
-// address that does not answer yet teaches people to distrust it.
-func (s *server) announce(ctx context.Context, stdout io.Writer) {
-	if err := s.onion.Published(ctx); err == nil {
-		fmt.Fprintf(stdout, "address: %s\n", s.origin)
-	}
-	select {
-	case <-ctx.Done():
-	case <-s.onion.Done():
-		s.stop(fmt.Errorf("tor has stopped: %w", s.onion.Err()))
-	}
 }

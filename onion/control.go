@@ -14,10 +14,13 @@ import (
 )
 
 const (
-	// A local tor answers in milliseconds. One that takes this long is hung or stopped.
+	// A local tor answers in milliseconds; a busy one may take seconds. The heartbeat has a limit of its own.
 	requestTimeout = 30 * time.Second
 	eventBuffer    = 256
 )
+
+// errSilent says that tor did not answer at all.
+var errSilent = errors.New("no answer")
 
 // control is the control connection of one tor.
 type control struct {
@@ -36,10 +39,16 @@ func newControl(conn *bine.Conn, raw net.Conn) *control {
 // request sends one line and returns the answer. Errors name the command and tor's status code and never
 // the line, which may hold the key, nor tor's text, which may quote it.
 func (c *control) request(name, line string) (*bine.Response, error) {
+	return c.requestWithin(requestTimeout, name, line)
+}
+
+// requestWithin breaks the connection when tor has not answered in time, and whoever else waits with it: a tor
+// that answers one question too late answers none.
+func (c *control) requestWithin(limit time.Duration, name, line string) (*bine.Response, error) {
+	timer := time.AfterFunc(limit, func() { c.raw.Close() })
+	defer timer.Stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	timer := time.AfterFunc(requestTimeout, func() { c.raw.Close() })
-	defer timer.Stop()
 	// "%s", because bine takes a format string.
 	resp, err := c.conn.SendRequest("%s", line)
 	if err == nil {
@@ -49,7 +58,7 @@ func (c *control) request(name, line string) (*bine.Response, error) {
 	if errors.As(err, &answer) {
 		return nil, fmt.Errorf("%w: %s: status %d", ErrControl, name, answer.Code)
 	}
-	return nil, fmt.Errorf("%w: %s: no answer", ErrControl, name)
+	return nil, fmt.Errorf("%w: %s: %w", ErrControl, name, errSilent)
 }
 
 // subscribe asks for the events that the machine understands and starts reading them. The caller must drain
@@ -74,10 +83,10 @@ func (c *control) subscribe() (<-chan event, error) {
 		for c.conn.HandleNextEvent() == nil {
 		}
 	}()
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	timer := time.AfterFunc(requestTimeout, func() { c.raw.Close() })
 	defer timer.Stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.conn.AddEventListener(c.events, bine.EventCodeStatusClient, bine.EventCodeStatusGeneral,
 		bine.EventCodeHSDesc, bine.EventCodeNetworkLiveness); err != nil {
 		return nil, fmt.Errorf("%w: SETEVENTS", ErrControl)
@@ -122,6 +131,42 @@ func (c *control) addOnion(cfg Config) (string, error) {
 
 func (c *control) enableNetwork() error {
 	_, err := c.request("SETCONF", "SETCONF DisableNetwork=0")
+	return err
+}
+
+// delOnion takes the service off this tor: it closes the introduction circuits and leaves the circuits of those
+// who are already visiting.
+func (c *control) delOnion(id string) error {
+	_, err := c.request("DEL_ONION", "DEL_ONION "+id)
+	return err
+}
+
+// ping asks for something that costs nothing, to hear whether tor still answers.
+func (c *control) ping(limit time.Duration) error {
+	_, err := c.requestWithin(limit, "GETINFO", "GETINFO uptime")
+	return err
+}
+
+// online says whether tor has a connection to any relay.
+func (c *control) online() (bool, error) {
+	resp, err := c.request("GETINFO", "GETINFO orconn-status")
+	if err != nil {
+		return false, err
+	}
+	for _, l := range resp.Data {
+		for line := range strings.Lines(l) {
+			if f := strings.Fields(line); len(f) > 0 && f[len(f)-1] == "CONNECTED" {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// forget makes a client tor drop every circuit and descriptor that it has. Tor does so at most every ten
+// seconds; asked sooner, it waits until then.
+func (c *control) forget() error {
+	_, err := c.request("SIGNAL", "SIGNAL NEWNYM")
 	return err
 }
 

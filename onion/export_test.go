@@ -1,10 +1,34 @@
 package onion
 
-// Pid returns the process id of the service's tor.
-func (s *Service) Pid() int { return s.tor.proc.cmd.Process.Pid }
+// Pid returns the process id of the tor that serves, 0 when there is none.
+func (s *Service) Pid() int { return s.pid(&s.front) }
+
+// ScoutPid returns that of the tor that probes.
+func (s *Service) ScoutPid() int { return s.pid(&s.back) }
+
+func (s *Service) pid(side *side) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if side.tor == nil {
+		return 0
+	}
+	return side.tor.proc.cmd.Process.Pid
+}
 
 // CutControl closes our end of the control connection under the service's feet.
-func (s *Service) CutControl() { s.tor.control.raw.Close() }
+func (s *Service) CutControl() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.front.tor.control.raw.Close()
+}
+
+// Withdraw takes the service off its tor, which nobody asked for, and tells nobody.
+func (s *Service) Withdraw() error {
+	s.mu.Lock()
+	tor := s.front.tor
+	s.mu.Unlock()
+	return tor.control.delOnion(s.cfg.Key.serviceID())
+}
 
 // FromSeed makes the key of a test vector.
 func FromSeed(seed []byte) Key { return fromSeed(seed) }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -25,17 +25,31 @@ type instance struct {
 	proc     *torProcess
 	control  *control
 	stopOnce sync.Once
+
+	// Of a tor that probes, and for the one loop that does.
+	probed bool      // it knows something of us
+	forgot time.Time // when it was last told to forget
+}
+
+// program is a tor to launch.
+type program struct {
+	tor   string       // absolute path of the binary
+	dir   string       // where it runs
+	data  string       // its own state
+	torrc string       // its configuration file
+	args  []string     // options that no torrc can change
+	log   *slog.Logger // categories of what it says
 }
 
 // launch starts tor without a network and with one end of a socket pair as its control connection: no port,
 // no cookie, and a tor that exits when our end closes.
-func launch(ctx context.Context, cfg Config, tor, torrc string) (*instance, error) {
-	l := &launcher{tor: tor, dir: filepath.Dir(cfg.Target), log: newTorLog(cfg.Log)}
+func launch(ctx context.Context, p program) (*instance, error) {
+	l := &launcher{tor: p.tor, dir: p.dir, log: newTorLog(p.log)}
 	defer context.AfterFunc(ctx, l.kill)()
 	// Not ctx: bine would kill tor when ctx ends, also long after the launch.
 	t, err := bine.Start(context.Background(), &bine.StartConf{
 		ProcessCreator: l, UseEmbeddedControlConn: true, DisableCookieAuth: true, NoAutoSocksPort: true,
-		DataDir: cfg.DataDir, TorrcFile: torrc, ExtraArgs: fixedArgs(),
+		DataDir: p.data, TorrcFile: p.torrc, ExtraArgs: p.args,
 		DebugWriter: nil, // it would print the key
 	})
 	if err != nil {
@@ -55,6 +69,32 @@ func launch(ctx context.Context, cfg Config, tor, torrc string) (*instance, erro
 	return &instance{proc: l.proc, control: newControl(t.Control, l.proc.ours)}, nil
 }
 
+// connect subscribes to tor's events, has prepare say what this tor is for, and lets it on the network. Events are
+// subscribed to before that, and the phase is asked for after it, so that no step is missed.
+func (i *instance) connect(heard func(event), prepare func(*control) error) error {
+	events, err := i.control.subscribe()
+	if err != nil {
+		return err
+	}
+	go func() { // drains as fast as it can and asks tor nothing: bine reads no reply while an event waits
+		for e := range events {
+			heard(e)
+		}
+	}()
+	if err := prepare(i.control); err != nil {
+		return err
+	}
+	if err := i.control.enableNetwork(); err != nil {
+		return err
+	}
+	phase, err := i.control.bootstrapPhase()
+	if err != nil {
+		return err
+	}
+	heard(phase)
+	return nil
+}
+
 // stop ends tor and waits until it is gone.
 func (i *instance) stop() {
 	i.stopOnce.Do(func() {
@@ -63,6 +103,12 @@ func (i *instance) stop() {
 		i.control.halt()
 		_ = i.proc.Wait()
 	})
+	<-i.proc.exited
+}
+
+// kill ends a tor that answers nothing.
+func (i *instance) kill() {
+	i.proc.kill()
 	<-i.proc.exited
 }
 

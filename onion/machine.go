@@ -143,6 +143,15 @@ func (m *machine) descriptor(f []string) {
 	}
 }
 
+// unpublish goes back to before the first upload.
+func (m *machine) unpublish() {
+	if m.state == Published {
+		m.state = Publishing
+	}
+	clear(m.pending)
+	m.directories = ""
+}
+
 // settle takes one upload to the directory off the list.
 func (m *machine) settle(directory string) bool {
 	n, ok := m.pending[directory]

@@ -117,8 +117,8 @@ func serve(t *testing.T, l net.Listener, page string) {
 	t.Cleanup(func() { srv.Close() })
 }
 
-// fetch gets a page through the network's client. A client that still holds the descriptor of a service that was
-// started anew fails once and then asks for a fresh one, as a person would who reloads; so there is a second try.
+// fetch gets a page through the network's client. A client's first circuit may fail under load, and a person would
+// reload; so there is a second try.
 func fetch(n *tornet.Network, host string) (page string, err error) {
 	for end := time.Now().Add(90 * time.Second); ; time.Sleep(time.Second) {
 		if page, err = fetchOnce(n, host); err == nil || time.Now().After(end) {
@@ -145,12 +145,12 @@ func fetchOnce(n *tornet.Network, host string) (string, error) {
 	return string(b), err
 }
 
-// published waits with a limit of four minutes.
-func published(t *testing.T, s *onion.Service) {
+// reached waits with a limit of four minutes.
+func reached(t *testing.T, s *onion.Service) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	if err := s.Published(ctx); err != nil {
+	if err := s.Reached(ctx); err != nil {
 		t.Fatalf("%v, at %+v", err, s.Progress())
 	}
 }

@@ -1,5 +1,6 @@
-// Package onion publishes an onion service: it holds the service's key, launches tor through bine, hands tor
-// a unix socket that we listen on, and reports how far along it is.
+// Package onion publishes an onion service and keeps it up: it holds the service's key, launches tor through bine,
+// hands tor a unix socket that we listen on, proves through a second tor that visitors get through, mends what it can,
+// and reports how it is.
 //
 // It must not listen on TCP, must not log a key, an address of a visitor or a line of tor's own log, must not
 // let a tor outlive this process, and knows nothing of HTTP or of what is served.
@@ -15,15 +16,15 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
-// Errors that Start, Err and Published return; errors.Is finds them under what was tried.
+// Errors that Start and Reached return; errors.Is finds them under what was tried.
 var (
 	ErrNoTor   = errors.New("tor not found: install it (apt install tor, " + minVersion + " or newer) or name it with --tor")
 	ErrOldTor  = errors.New("this tor is too old, " + minVersion + " or newer is needed: apt update && apt install tor")
 	ErrTor     = errors.New("tor did not start")
 	ErrControl = errors.New("tor refused or broke off a control command")
-	ErrExited  = errors.New("tor has exited")
 	ErrClosed  = errors.New("onion service closed")
 )
 
@@ -36,7 +37,7 @@ const (
 // Config says what to publish. Key and DataDir are required.
 type Config struct {
 	Tor        string         // the tor binary, a path or a name in PATH; "": tor
-	DataDir    string         // tor's own state, made 0700. Keep it: it remembers the entry guards, and a new guard every run is a risk
+	DataDir    string         // tor's own state, made 0700. Keep it: it remembers the entry guards, and a new guard every run is a risk. The probing tor's is beside it, with "-probe" at its end
 	Key        Key            // the service's identity
 	Target     string         // path of the unix socket that Listener listens on, at most 107 bytes, in a folder that is 0700; "": DataDir/web.sock
 	TorrcExtra string         // file with more torrc lines (bridges, a private network); "": none
@@ -46,6 +47,13 @@ type Config struct {
 	PoWBurst   int            // introductions served at once, not below the rate; 0: ten times the rate
 	Log        *slog.Logger   // constant messages and categories only; nil: dropped
 	Progress   func(Progress) // called in order, never twice at a time, after Start has returned or shortly before; nil: nobody asks
+	Pace       Pace           // how often and how long; zero: what suits the public network
+
+	// Check looks at a connection to the service that came through Tor, as a visitor's would, and says whether
+	// what answers there is us. It closes nothing, and must count nothing. nil: that a connection is made is enough.
+	Check func(ctx context.Context, conn net.Conn) error
+
+	Now func() time.Time // the wall clock, which somebody may set; nil: time.Now
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -81,30 +89,57 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Check == nil {
+		c.Check = func(context.Context, net.Conn) error { return nil }
+	}
+	c.Pace = c.Pace.withDefaults()
 	return c, nil
 }
 
-// Service is a published, or soon to be published, onion service.
+// Service is an onion service that stays up by itself: what ends is started again, under the same address, until
+// Close. Tor runs in processes of its own, one that serves and one that only probes.
 type Service struct {
 	cfg      Config
+	tor      string // absolute path
 	listener *net.UnixListener
 	notify   *notifier
-	tor      *instance
+	began    time.Time      // carries the steady clock that the doctor counts by
+	kick     chan struct{}  // something happened: the doctor should look
+	end      func()         // ends every loop
+	running  sync.WaitGroup // the loops
+	host     *keeper        // of the tor that serves
+	scout    *keeper        // of the tor that probes
 
 	mu      sync.Mutex // guards what follows
-	machine machine
-	closing bool
-	err     error
+	front   side       // the tor that serves
+	back    side       // the tor that probes
+	doctor  *doctor
+	trouble string // what is wrong beside what the two say, and what is done; "": nothing
+	once    bool   // it has been reachable
+	closed  bool
 
-	published     chan struct{} // closed at the first upload
-	publishedOnce sync.Once
-	done          chan struct{} // closed when tor is gone, after err is set
-	closeOnce     sync.Once
+	reached     chan struct{} // closed when it was first reachable
+	reachedOnce sync.Once
+	done        chan struct{} // closed when Close has ended everything
+	closeOnce   sync.Once
+}
+
+// side is one of the two tors and what its events told.
+type side struct {
+	tor     *instance // nil: none now
+	turn    int       // counts the tors, so that an event of the one before is known
+	machine machine
+	moved   time.Duration // when the machine last got on, on the doctor's clock
 }
 
 // Start checks tor's version, listens on the target socket, launches tor and asks it to publish. It returns
-// as soon as tor runs; connecting and publishing go on behind it. ctx bounds the launch only: the service
-// lives until Close, until tor dies (see Done), or until this process dies, which takes tor with it.
+// as soon as tor runs; connecting and publishing go on behind it. What cannot be mended by trying again (no tor, an
+// old one, a torrc that it refuses, a socket in use) is an error here; what happens later is mended, and told through
+// Progress. ctx bounds the launch only: the service lives until Close, or until this process dies, which takes tor
+// with it.
 func Start(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if cfg, err = cfg.withDefaults(); err != nil {
 		return nil, err
@@ -113,11 +148,12 @@ func Start(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, err
+	for _, dir := range []string{cfg.DataDir, cfg.scoutDir()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
 	}
-	torrc, err := writeTorrc(cfg)
-	if err != nil {
+	if err := writeTorrc(cfg); err != nil {
 		return nil, err
 	}
 	listener, err := listen(cfg.Target)
@@ -125,83 +161,137 @@ func Start(ctx context.Context, cfg Config) (_ *Service, err error) {
 		return nil, err
 	}
 	s := &Service{
-		cfg: cfg, listener: listener, notify: newNotifier(cfg.Progress),
-		machine:   newMachine(cfg.Key.serviceID()),
-		published: make(chan struct{}), done: make(chan struct{}),
+		cfg: cfg, tor: tor, listener: listener, notify: newNotifier(cfg.Progress), began: time.Now(), kick: make(chan struct{}, 1),
+		doctor: newDoctor(cfg.Pace), reached: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.update(func(m *machine) { m.state = Starting })
-	if s.tor, err = launch(ctx, cfg, tor, torrc); err == nil {
-		err = s.publish()
-	}
+	s.front.machine, s.back.machine = newMachine(cfg.Key.serviceID()), newMachine("")
+	s.host = newKeeper(cfg.Pace, s.launchHost, func(why string) { s.lost(&s.front, why) })
+	s.scout = newKeeper(cfg.Pace, s.launchScout, func(why string) { s.lost(&s.back, why) })
+	first, err := s.launchHost(ctx)
 	if err != nil {
-		if s.tor != nil {
-			s.tor.stop()
-		}
 		listener.Close()
 		s.notify.close()
 		return nil, err
 	}
-	go s.watch()
+	s.run(first)
 	return s, nil
 }
 
-// publish runs the commands that take a silent tor to a published service. Events are subscribed to before
-// the network is enabled, and the phase is asked for after it, so that no step is missed.
-func (s *Service) publish() error {
-	events, err := s.tor.control.subscribe()
-	if err != nil {
-		return err
+// run starts the loops that keep the service up.
+func (s *Service) run(first *instance) {
+	ctx, end := context.WithCancel(context.Background())
+	s.end = end
+	s.running.Go(func() { s.host.run(ctx, first) })
+	if s.cfg.Pace.Probe > 0 {
+		s.running.Go(func() { s.scout.run(ctx, nil) })
 	}
-	go func() { // drains as fast as it can and asks tor nothing: bine reads no reply while an event waits
-		for e := range events {
-			s.update(func(m *machine) { m.apply(e) })
-		}
-	}()
-	id, err := s.tor.control.addOnion(s.cfg)
-	if err != nil {
-		return err
+	s.running.Go(func() { s.attend(ctx) })
+}
+
+// launchHost starts a tor that serves. A tor that refuses our key, or makes another address of it, is stopped.
+func (s *Service) launchHost(ctx context.Context) (*instance, error) {
+	p := program{
+		tor: s.tor, dir: filepath.Dir(s.cfg.Target), data: s.cfg.DataDir, torrc: s.cfg.torrc(),
+		args: fixedArgs("0"), log: s.cfg.Log,
 	}
-	if id != s.cfg.Key.serviceID() {
+	return s.bring(ctx, &s.front, p, func(c *control) error { return s.put(c) })
+}
+
+// put asks a tor to serve.
+func (s *Service) put(c *control) error {
+	id, err := c.addOnion(s.cfg)
+	if err == nil && id != s.cfg.Key.serviceID() {
 		return fmt.Errorf("%w: it made another address of our key", ErrControl)
 	}
-	s.update(func(m *machine) { m.state = Connecting })
-	if err := s.tor.control.enableNetwork(); err != nil {
-		return err
-	}
-	phase, err := s.tor.control.bootstrapPhase()
+	return err
+}
+
+// bring launches a tor for one side and tells it what it is for.
+func (s *Service) bring(ctx context.Context, side *side, p program, prepare func(*control) error) (*instance, error) {
+	var turn int
+	s.update(func() {
+		side.turn++
+		turn = side.turn
+		side.machine = newMachine(side.machine.id)
+		side.moved = s.now()
+	})
+	tor, err := launch(ctx, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.update(func(m *machine) { m.apply(phase) })
-	return nil
+	s.update(func() {
+		side.tor = tor
+		side.machine.state = Connecting
+	})
+	if err := tor.connect(func(e event) { s.heard(side, turn, e) }, prepare); err != nil {
+		tor.stop()
+		return nil, err
+	}
+	return tor, nil
 }
 
-// watch waits for tor's end, whichever side sees it first, and records why.
-func (s *Service) watch() {
+// heard takes an event of one side's tor.
+func (s *Service) heard(side *side, turn int, e event) {
+	s.update(func() {
+		if side.turn != turn {
+			return
+		}
+		before := side.machine.progress()
+		side.machine.apply(e)
+		after := side.machine.progress()
+		if after.State != before.State || after.Percent != before.Percent {
+			side.moved = s.now()
+		}
+		// Whatever changed for the better or the worse is a reason to look again.
+		if after.State == before.State && after.Warning == before.Warning {
+			return
+		}
+		if side == &s.front && after.State == Degraded {
+			s.doctor.proved = false
+		}
+		if after.State == Published && s.cfg.Pace.Probe < 0 {
+			s.trouble = ""
+		}
+		s.doctor.hurry(s.now())
+		s.wake()
+	})
+}
+
+// lost takes the end of one side's tor.
+func (s *Service) lost(side *side, why string) {
+	s.update(func() {
+		side.tor = nil
+		side.turn++ // its last events come late
+		side.machine = newMachine(side.machine.id)
+		if side == &s.front {
+			s.cfg.Log.Warn("tor is started again", "category", whyCategory(why))
+			s.trouble = why + ": it is started again"
+			s.doctor.doubt(s.now())
+		}
+	})
+}
+
+// wake lets the doctor look now.
+func (s *Service) wake() {
 	select {
-	case <-s.tor.proc.exited:
-	case <-s.tor.control.lost:
+	case s.kick <- struct{}{}:
+	default:
 	}
-	s.tor.stop()
-	s.mu.Lock()
-	if !s.closing {
-		s.err = ErrExited
-		s.cfg.Log.Error("tor has exited")
-	}
-	s.mu.Unlock()
-	s.update(func(m *machine) { m.state = Stopped })
-	close(s.done)
 }
 
-// update changes the machine and tells whoever asked, if there is something to tell.
-func (s *Service) update(change func(*machine)) {
+// now is the time on the doctor's clock, which nobody sets and which stands still while the machine sleeps.
+func (s *Service) now() time.Duration { return time.Since(s.began) }
+
+// update changes what the service knows, and tells whoever asked, if there is something to tell.
+func (s *Service) update(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := s.machine.progress()
-	change(&s.machine)
-	after := s.machine.progress()
-	if s.machine.state == Published { // also while degraded: the descriptor is out
-		s.publishedOnce.Do(func() { close(s.published) })
+	before := s.progress()
+	change()
+	after := s.progress()
+	if after.State == Reachable || after.State == Published {
+		s.once = true
+		s.reachedOnce.Do(func() { close(s.reached) })
 	}
 	if after == before {
 		return
@@ -210,6 +300,30 @@ func (s *Service) update(change func(*machine)) {
 		s.cfg.Log.Info("onion service", "state", string(after.State), "percent", after.Percent, "warning", after.Warning)
 	}
 	s.notify.send(after)
+}
+
+// progress is what the operator sees: tor's own word, and what we have proved. Once it has been reachable, whatever
+// is less is a degradation.
+func (s *Service) progress() Progress {
+	p := s.front.machine.progress()
+	switch {
+	case s.closed:
+		return Progress{State: Stopped, Percent: p.Percent, Summary: p.Summary}
+	case p.State == Published && s.doctor.proved:
+		p.State = Reachable
+	case p.State == Published && s.cfg.Pace.Probe < 0: // nobody proves anything
+	case s.once:
+		p.State = Degraded
+	case p.State == Published:
+		p.State = Publishing
+	}
+	if s.trouble != "" {
+		p.Warning = s.trouble
+	}
+	if p.State == Degraded && p.Warning == "" {
+		p.Warning = "it was reachable, and whether it still is is being looked at"
+	}
+	return p
 }
 
 // Address returns the service's address, 56 characters and ".onion".
@@ -222,33 +336,20 @@ func (s *Service) Listener() net.Listener { return s.listener }
 func (s *Service) Progress() Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.machine.progress()
+	return s.progress()
 }
 
-// Published blocks until a directory has taken the service's descriptor, from when on the address can be
-// given away. It fails with ctx's error, with ErrExited, or with ErrClosed.
-func (s *Service) Published(ctx context.Context) error {
+// Reached blocks until the service has been reachable once (published, where nothing is proved), from when on the
+// address can be given away. It fails with ctx's error or with ErrClosed.
+func (s *Service) Reached(ctx context.Context) error {
 	select {
-	case <-s.published:
+	case <-s.reached:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-s.done:
-		if err := s.Err(); err != nil {
-			return err
-		}
 		return ErrClosed
 	}
-}
-
-// Done is closed when tor is gone: it died, its control connection broke, or Close was called.
-func (s *Service) Done() <-chan struct{} { return s.done }
-
-// Err says why Done is closed: nil after Close and while tor runs, else ErrExited.
-func (s *Service) Err() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err
 }
 
 // Close takes the service off the network: it stops tor, waits for it, closes the listener and removes its
@@ -256,11 +357,11 @@ func (s *Service) Err() error {
 func (s *Service) Close() error {
 	var err error
 	s.closeOnce.Do(func() {
-		s.mu.Lock()
-		s.closing = true
-		s.mu.Unlock()
-		s.tor.stop()
-		<-s.done
+		s.takeLeave()
+		s.end()
+		s.running.Wait()
+		s.update(func() { s.closed = true })
+		close(s.done)
 		if err = s.listener.Close(); errors.Is(err, net.ErrClosed) {
 			err = nil // the server that used it closed it first
 		}

@@ -40,9 +40,10 @@ func TestParentKilled(t *testing.T) {
 	hung := script(t, "[ \"$1\" = --version ] && echo 'Tor version 0.4.9.11.' && exit\nwhile :; do sleep 1; done")
 	for _, c := range []struct {
 		name, tor string
+		tors      int // one that serves and one that probes
 		stop      bool
 	}{
-		{"running", "", false}, {"stopped", "", true}, {"hung", hung, false},
+		{"running", "", 2, false}, {"stopped", "", 2, true}, {"hung", hung, 1, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := privateDir(t)
@@ -53,15 +54,19 @@ func TestParentKilled(t *testing.T) {
 			}
 			defer func() { cmd.Process.Kill(); cmd.Wait() }()
 			var tor []int
-			until(t, "no tor started", func() bool { tor = mentioning(t, dir); return len(tor) == 1 })
+			until(t, "no tor started", func() bool { tor = mentioning(t, dir); return len(tor) == c.tors })
 			if c.stop {
-				if err := syscall.Kill(tor[0], syscall.SIGSTOP); err != nil {
-					t.Fatal(err)
+				for _, pid := range tor {
+					signal(t, pid, syscall.SIGSTOP)
 				}
 			}
 			cmd.Process.Kill()
 			cmd.Wait()
-			defer syscall.Kill(tor[0], syscall.SIGKILL) // after a failure
+			defer func() { // after a failure
+				for _, pid := range mentioning(t, dir) {
+					syscall.Kill(pid, syscall.SIGKILL)
+				}
+			}()
 			until(t, "tor outlived the program", func() bool { return len(mentioning(t, dir)) == 0 })
 		})
 	}

@@ -5,21 +5,22 @@ import "sync"
 // State is where the service is on its way, in words that an operator understands.
 type State string
 
-// The states, in order. Later ones do not fall back except into Degraded and out of it.
+// The states, in order. From Reachable on, whatever is less is Degraded.
 const (
 	Starting   State = "starting"   // tor is being launched
 	Connecting State = "connecting" // tor bootstraps: Percent and Summary say how far
-	Publishing State = "publishing" // tor is connected and uploads the descriptor
-	Published  State = "published"  // a directory has the descriptor: the address can be given away
-	Degraded   State = "degraded"   // it was connected, and now tor says it is not: Warning says why
-	Stopped    State = "stopped"    // tor is gone
+	Publishing State = "publishing" // tor is connected and uploads the descriptor; nobody is known to have got through yet
+	Published  State = "published"  // where nothing is proved (Pace.Probe): a directory has the descriptor
+	Reachable  State = "reachable"  // proved: we came through Tor to our own address, as a visitor does
+	Degraded   State = "degraded"   // it was reachable, or connected, and now it is not known to be: Warning says why, and what is done
+	Stopped    State = "stopped"    // Close has ended it
 )
 
 // Progress is a report to the operator. All its text is ours or comes from tor's fixed tables; none of it
 // depends on a visitor.
 type Progress struct {
 	State   State
-	Percent int    // of the bootstrap, 0 to 100, never less than before
+	Percent int    // of the bootstrap, 0 to 100; it begins anew with every tor
 	Summary string // what the bootstrap is doing
 	Warning string // what is wrong and what to do; "": nothing known
 }

@@ -8,11 +8,11 @@ import (
 )
 
 // fixedArgs are command-line options: they win over every line of a torrc, so no extra torrc opens a port or
-// makes tor log more than notices.
-func fixedArgs() []string {
+// makes tor log more than notices. socks is the value of SocksPort: "0", or a unix socket.
+func fixedArgs(socks string) []string {
 	return []string{
 		"--defaults-torrc", os.DevNull, // not the distribution's
-		"--SocksPort", "0", "--ControlPort", "0", "--DNSPort", "0", "--TransPort", "0", "--NATDPort", "0",
+		"--SocksPort", socks, "--ControlPort", "0", "--DNSPort", "0", "--TransPort", "0", "--NATDPort", "0",
 		"--HTTPTunnelPort", "0", "--ORPort", "0", "--DirPort", "0", "--ExtORPort", "0",
 		"/MetricsPort", // cleared, because MetricsPort 0 means any port: tor 0.4.9.11 then listens on TCP
 		"--ClientOnly", "1",
@@ -32,21 +32,20 @@ var defaults = []struct{ option, value string }{
 	{"DormantCanceledByStartup", "1"}, // a host that slept long must not wake to a dormant tor
 }
 
-// writeTorrc writes our torrc into the data folder, the operator's lines last, and returns its path. It is a
-// copy, so that tor reads what we checked.
-func writeTorrc(cfg Config) (string, error) {
+// torrc is where our torrc is.
+func (c Config) torrc() string { return filepath.Join(c.DataDir, "torrc") }
+
+// writeTorrc writes our torrc into the data folder, the operator's lines last. It is a copy, so that tor reads what
+// we checked, at every restart too. Both tors read it.
+func writeTorrc(cfg Config) error {
 	var extra []byte
 	if cfg.TorrcExtra != "" {
 		var err error
 		if extra, err = os.ReadFile(cfg.TorrcExtra); err != nil {
-			return "", fmt.Errorf("extra torrc: %w", err)
+			return fmt.Errorf("extra torrc: %w", err)
 		}
 	}
-	path := filepath.Join(cfg.DataDir, "torrc")
-	if err := os.WriteFile(path, torrc(string(extra)), 0o600); err != nil {
-		return "", err
-	}
-	return path, nil
+	return os.WriteFile(cfg.torrc(), torrc(string(extra)), 0o600)
 }
 
 func torrc(extra string) []byte {

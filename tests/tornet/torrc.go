@@ -24,12 +24,12 @@ TestingMinExitFlagThreshold 0
 V3AuthNIntervalsValid 2
 SafeLogging 0
 Log notice stdout
-ControlPort 0
 `
 
 // relay goes into relays and authorities.
 const relay = `Address 127.0.0.1
 SocksPort 0
+ControlPort 0
 AssumeReachable 1
 ExitRelay 0
 ContactInfo none
@@ -88,7 +88,7 @@ func (n *Network) layOut(ctx context.Context, gencert string, log *sharedLog) er
 		return err
 	}
 	n.socks = fmt.Sprintf("127.0.0.1:%d", port)
-	client := spec{name: "client", lines: fmt.Sprintf("SocksPort %s\n", n.socks)}
+	client := spec{name: "client", lines: fmt.Sprintf("SocksPort %s\nControlPort unix:\"%s\"\n", n.socks, n.control())}
 
 	for _, s := range append(specs, client) {
 		// Identities belong to ports, and the ports are new.

@@ -1,0 +1,240 @@
+package onion
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// look is how often the doctor looks when nothing calls him, and how often the two clocks are compared.
+const look = time.Second
+
+// attend sees to the service until ctx ends.
+func (s *Service) attend(ctx context.Context) {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	clock := clock{wall: s.cfg.Now(), steady: s.now()}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.kick:
+		}
+		if clock.jumped(s.cfg.Now(), s.now(), s.cfg.Pace.Jump) {
+			s.cfg.Log.Warn("the clock jumped, or this machine slept", "category", "clock")
+			s.update(func() {
+				s.trouble = "the clock jumped, or this machine slept"
+				s.doctor.doubt(s.now())
+			})
+		}
+		s.treat(ctx, s.decide())
+	}
+}
+
+// clock compares the wall clock, which is set and goes on while the machine sleeps, with the steady one, which is not
+// and does not.
+type clock struct {
+	wall   time.Time
+	steady time.Duration
+}
+
+// jumped says whether they ran apart by more than the limit since it was last asked.
+func (c *clock) jumped(wall time.Time, steady, limit time.Duration) bool {
+	// Round strips the steady reading, by which Sub would count otherwise.
+	apart := wall.Round(0).Sub(c.wall.Round(0)) - (steady - c.steady)
+	c.wall, c.steady = wall, steady
+	return apart.Abs() > limit
+}
+
+// decide asks the doctor, and says on the way what he sees but cannot mend.
+func (s *Service) decide() (what deed) {
+	s.update(func() {
+		now, front, back := s.now(), &s.front, &s.back
+		scout := back.machine.progress()
+		what = s.doctor.decide(now, sight{
+			running: front.tor != nil, state: front.machine.state, moved: front.moved,
+			scouting: back.tor != nil && scout.Percent == 100, scouted: back.moved,
+		})
+	})
+	return what
+}
+
+// treat does what the doctor wants.
+func (s *Service) treat(ctx context.Context, what deed) {
+	switch what {
+	case rest:
+	case prove:
+		s.prove(ctx)
+	case rescout:
+		s.cfg.Log.Warn("the probing tor gets nowhere and is started again", "category", "probe")
+		s.update(func() {
+			s.doctor.treated(s.now(), what, true)
+			s.doctor.proved = false
+			s.trouble = "the probing tor does not connect: whether visitors get through is not known"
+		})
+		s.scout.replace("the probing tor gets nowhere")
+	case republish, relaunch:
+		s.remedy(what)
+	}
+}
+
+// remedy republishes or takes another tor. Who is already visiting keeps his circuit when it republishes, and loses
+// it with a new tor.
+func (s *Service) remedy(what deed) {
+	s.mu.Lock()
+	tor := s.front.tor
+	s.mu.Unlock()
+	if tor == nil {
+		return
+	}
+	// Republishing through a tor without any connection changes nothing.
+	online, err := tor.control.online()
+	if err != nil || !online {
+		what = relaunch
+	}
+	words := "the service is published anew"
+	if what == relaunch {
+		words = "another tor is started"
+	}
+	s.cfg.Log.Warn("visitors do not get through: "+words, "category", "remedy")
+	s.update(func() {
+		// One that is on its way, slowly, must not be cut short again and again.
+		m := &s.front.machine
+		s.doctor.treated(s.now(), what, !online && (m.state == Published || m.bootstrap != ""))
+		s.trouble = "visitors do not get through: " + words
+	})
+	if what == relaunch {
+		s.host.replace("visitors do not get through")
+		return
+	}
+	s.update(func() { // what was uploaded is no longer true
+		s.front.machine.unpublish()
+		s.front.moved = s.now()
+	})
+	_ = tor.control.delOnion(s.cfg.Key.serviceID()) // a tor that has lost it needs it all the more
+	if err := s.put(tor.control); err != nil {
+		s.host.replace("tor does not take the service")
+	}
+}
+
+// prove goes to our own address and takes the outcome to the doctor.
+func (s *Service) prove(ctx context.Context) {
+	s.mu.Lock()
+	tor, turn := s.back.tor, s.front.turn
+	s.mu.Unlock()
+	if tor == nil {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, s.cfg.Pace.ProbeTimeout)
+	defer cancel()
+	err := s.probe(limited, tor)
+	if ctx.Err() != nil {
+		return
+	}
+	s.update(func() {
+		if turn != s.front.turn { // another tor serves by now
+			return
+		}
+		s.doctor.proven(s.now(), err == nil)
+		switch {
+		case err == nil:
+			s.trouble = ""
+		case s.doctor.failures >= failuresToAct || !s.doctor.proved && s.once:
+			s.trouble = "visitors do not get through: " + reason(err)
+		}
+	})
+	if err != nil {
+		s.cfg.Log.Warn("a probe did not get through: "+reason(err), "category", "probe")
+	}
+}
+
+// probe is one visit to ourselves.
+func (s *Service) probe(ctx context.Context, tor *instance) error {
+	if err := s.fresh(ctx, tor); err != nil {
+		return err
+	}
+	conn, err := dialOnion(ctx, s.cfg.scoutSocket(), s.cfg.Key.Address())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	if s.cfg.Check(ctx, conn) != nil {
+		return errNoPage
+	}
+	return nil
+}
+
+// forgetEvery is how often a tor forgets when asked (MAX_SIGNEWNYM_RATE in tor); asked sooner, it does so later.
+const forgetEvery = 10 * time.Second
+
+// fresh makes the probing tor forget what it knew of us: a visitor who comes for the first time has no descriptor and
+// no circuit either.
+func (s *Service) fresh(ctx context.Context, tor *instance) error {
+	if tor.probed && !sleep(ctx, time.Until(tor.forgot.Add(forgetEvery))) {
+		return errNoProbe
+	}
+	if tor.probed && tor.control.forget() != nil {
+		return errNoProbe
+	}
+	if tor.probed {
+		tor.forgot = time.Now()
+	}
+	tor.probed = true
+	return nil
+}
+
+// reason is one of the constant sentences of socks.go.
+func reason(err error) string {
+	for _, known := range []error{errNoDescriptor, errNoIntro, errNoMeeting, errNoPage, errNoProbe} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return errNoWay.Error()
+}
+
+// launchScout starts the tor that probes.
+func (s *Service) launchScout(ctx context.Context) (*instance, error) {
+	p := program{
+		tor: s.tor, dir: filepath.Dir(s.cfg.Target), data: s.cfg.scoutDir(), torrc: s.cfg.torrc(),
+		args: fixedArgs("unix:" + torQuoted(s.cfg.scoutSocket()) + " ExtendedErrors"), log: s.cfg.Log,
+	}
+	return s.bring(ctx, &s.back, p, func(*control) error { return nil })
+}
+
+// torQuoted is a C string, the form in which tor takes a path with spaces.
+func torQuoted(path string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
+}
+
+// scoutDir is where the probing tor keeps its guards and its copy of the network.
+func (c Config) scoutDir() string { return c.DataDir + "-probe" }
+
+// scoutSocket is where it takes our probes: beside the target socket, in a folder that only we may enter.
+func (c Config) scoutSocket() string { return filepath.Join(filepath.Dir(c.Target), "probe.sock") }
+
+const (
+	leave         = 300 * time.Millisecond // how long a tor gets to say goodbye
+	leavePatience = 2 * time.Second        // to one that seems to hang
+)
+
+// takeLeave takes the service off a tor that is about to be stopped, so that its introduction points hear of it. One
+// that does not goes on taking visitors in for a dead service: a visitor who has its descriptor from before is told
+// each time that he is announced, and waits in vain.
+func (s *Service) takeLeave() {
+	s.mu.Lock()
+	tor := s.front.tor
+	s.mu.Unlock()
+	if tor == nil {
+		return
+	}
+	if _, err := tor.control.requestWithin(leavePatience, "DEL_ONION", "DEL_ONION "+s.cfg.Key.serviceID()); errors.Is(err, errSilent) {
+		tor.kill() // it hangs: nothing that it is told now is heard
+		return
+	}
+	time.Sleep(leave) // tor answers before its cells are out
+}

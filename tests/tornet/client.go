@@ -1,0 +1,42 @@
+package tornet
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// control is where the client takes commands: a socket in its folder, which is ours alone.
+func (n *Network) control() string { return filepath.Join(n.dir, "client", "control") }
+
+// Forget makes the client a visitor who comes for the first time: it drops every circuit, descriptor and key for a
+// private service. Tor does so at most every ten seconds and waits with it if asked sooner.
+func (n *Network) Forget() error { return n.Command("SIGNAL NEWNYM") }
+
+// Command sends one line to the client's control port (control-spec) and fails unless the answer is 25x.
+func (n *Network) Command(line string) error {
+	conn, err := net.DialTimeout("unix", n.control(), 10*time.Second)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		return err
+	}
+	answers := bufio.NewScanner(conn)
+	for _, say := range []string{"AUTHENTICATE", line} {
+		if _, err := fmt.Fprintf(conn, "%s\r\n", say); err != nil {
+			return err
+		}
+		if !answers.Scan() {
+			return fmt.Errorf("%w: the client does not answer", ErrNode)
+		}
+		if !strings.HasPrefix(answers.Text(), "25") {
+			return fmt.Errorf("%w: the client says %q", ErrNode, answers.Text())
+		}
+	}
+	return nil
+}
