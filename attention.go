@@ -36,7 +36,7 @@ type sight struct {
 	Root        bool          // running as root
 	Swap        bool          // swap is on
 	Unfenced    []string      // what the kernel could not take from the process
-	HostKeyHere bool          // the host key lies on the disk of the data folder
+	HostKeyHere bool          // the host key lies unsealed on the disk of the data folder
 }
 
 const (
@@ -91,7 +91,7 @@ func attention(s status, seen sight) []notice {
 	}
 	if seen.HostKeyHere {
 		advise("host_key_on_data_disk", "the host key lies on the disk of the data folder: who takes that disk and has the URL of a live link opens it",
-			"keep it on another device: stop the server, move host.key there, start it with --host-key FILE")
+			"keep it on another device: stop the server, move host.key there, start it with --host-key FILE; or seal it: `emberdrop passphrase`")
 	}
 	return append(urgent, advice...)
 }

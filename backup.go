@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/hkdf"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -25,20 +21,11 @@ import (
 // A backup holds what a host is, never what was shared through it: no link, no
 // case, no pass, no vault or host key. So nothing that ended can come back.
 //
-// File: 20 bytes magic | 1 byte, 1 for a passphrase and 2 for a key file |
-// 16 bytes salt | sealed stream of zstd of deterministic CBOR (backup).
-// The key is Argon2id(passphrase, salt) with seal.DefaultParams, or
-// HKDF-SHA256(key file, salt, backupLabel). The bytes before the stream are its
-// additional data. Salt and so key are new for every backup, as a stream needs.
+// File: a sealed file (sealed.go) of zstd of deterministic CBOR (backup).
 const (
 	backupMagic = "emberdrop backup 1\n\x00"
-	backupLabel = "emberdrop/v1/backup"
-	backupHead  = len(backupMagic) + 1 + seal.SaltLen
 	// maxBackup bounds what restore takes: lists of a million hashes fit well.
 	maxBackup = 512 << 20
-
-	lockedByPassphrase = 1
-	lockedByFile       = 2
 )
 
 type backup struct {
@@ -86,7 +73,7 @@ func (f folder) collect(ctx context.Context) (out backup, err error) {
 }
 
 func (f folder) stoppedTotals() (link.Totals, error) {
-	store, err := f.open(nil, nil)
+	store, err := f.openWith(seal.NewKey(), nil, nil) // totals need no key
 	if err != nil {
 		return link.Totals{}, err
 	}
@@ -95,12 +82,8 @@ func (f folder) stoppedTotals() (link.Totals, error) {
 }
 
 // restore makes a new data folder out of a backup.
-func (f folder) restore(b backup) error {
-	key, err := onion.ParseKey(b.Onion)
-	if err != nil {
-		return err
-	}
-	if err := f.create(key); err != nil {
+func (f folder) restore(b backup, key onion.Key, with *lock) error {
+	if err := f.create(key, with); err != nil {
 		return err
 	}
 	if err := os.Mkdir(f.in(settings), 0o700); err != nil {
@@ -114,85 +97,49 @@ func (f folder) restore(b backup) error {
 			return err
 		}
 	}
-	store, err := f.open(nil, nil)
+	store, err := f.openWith(seal.NewKey(), nil, nil)
 	if err != nil {
 		return err
 	}
 	return errors.Join(link.New(store.config()).Inherit(b.Totals), store.close(), syncDir(f.in(settings)))
 }
 
-// lock is how a backup is sealed: by a passphrase or by a file.
-type lock struct {
-	kind   byte
-	secret []byte
-}
-
-func (l lock) key(salt [seal.SaltLen]byte) (key seal.Key, err error) {
-	if l.kind == lockedByPassphrase {
-		return seal.PassphraseKey(string(l.secret), salt, seal.DefaultParams())
-	}
-	raw, err := hkdf.Key(sha256.New, l.secret, salt[:], backupLabel, len(key))
-	copy(key[:], raw)
-	return key, err
-}
-
 // encode seals a backup.
 func (b backup) encode(l lock) ([]byte, error) {
-	var salt [seal.SaltLen]byte
-	rand.Read(salt[:])
-	key, err := l.key(salt)
-	if err != nil {
-		return nil, err
-	}
-	defer key.Wipe()
 	raw, err := eventlog.Marshal(b)
 	if err != nil {
 		return nil, err
 	}
-	head := append(append([]byte(backupMagic), l.kind), salt[:]...)
-	out := bytes.NewBuffer(bytes.Clone(head))
-	sealed := seal.NewWriter(out, key, head)
-	packed, err := zstd.NewWriter(sealed)
+	packer, err := zstd.NewWriter(nil)
 	if err != nil {
 		return nil, err
 	}
-	_, err = packed.Write(raw)
-	err = errors.Join(err, packed.Close(), sealed.Close())
-	return out.Bytes(), err
+	return l.seal(backupMagic, packer.EncodeAll(raw, nil))
 }
-
-var errBackup = errors.New("this backup does not open: wrong passphrase or key file, or the file is damaged")
 
 // decode opens what encode sealed.
 func decode(file []byte, unlock func(kind byte) (lock, error)) (b backup, err error) {
-	if len(file) < backupHead || string(file[:len(backupMagic)]) != backupMagic {
+	if !isSealed(backupMagic, file) {
 		return b, errors.New("this is not an emberdrop backup")
 	}
-	l, err := unlock(file[len(backupMagic)])
+	packed, err := unseal(backupMagic, file, unlock)
+	if errors.Is(err, errSealed) {
+		return b, fmt.Errorf("this backup does not open: %w", err)
+	}
 	if err != nil {
 		return b, err
 	}
-	key, err := l.key([seal.SaltLen]byte(file[len(backupMagic)+1 : backupHead]))
+	unpacker, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxBackup))
 	if err != nil {
 		return b, err
 	}
-	defer key.Wipe()
-	body := file[backupHead:]
-	opened, err := seal.NewReader(bytes.NewReader(body), int64(len(body)), key, file[:backupHead])
+	defer unpacker.Close()
+	raw, err := unpacker.DecodeAll(packed, nil)
 	if err != nil {
-		return b, errBackup
-	}
-	packed, err := zstd.NewReader(opened.Stream(), zstd.WithDecoderMaxMemory(maxBackup))
-	if err != nil {
-		return b, err
-	}
-	defer packed.Close()
-	raw, err := io.ReadAll(io.LimitReader(packed, maxBackup))
-	if err != nil {
-		return b, errBackup
+		return b, fmt.Errorf("this backup does not open: %w", errSealed)
 	}
 	if err := eventlog.Unmarshal(raw, &b); err != nil {
-		return b, errBackup
+		return b, fmt.Errorf("this backup does not open: %w", errSealed)
 	}
 	return b, nil
 }
@@ -228,6 +175,7 @@ func backupCommand() *cobra.Command {
 
 func restoreCommand() *cobra.Command {
 	var unlock func(prompt io.Writer, kind byte) (lock, error)
+	var seals func(folder) (*lock, error)
 	cmd := folderCommand("restore --data DIR FILE", "make a new data folder with the address, settings and totals of a backup", 1,
 		func(cmd *cobra.Command, f folder, args []string) error {
 			file, err := os.ReadFile(args[0])
@@ -238,11 +186,19 @@ func restoreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := during(cmd.ErrOrStderr(), "restoring", func() error { return f.restore(b) }); err != nil {
+			key, err := onion.ParseKey(b.Onion)
+			if err != nil {
 				return err
 			}
-			return f.printAddress(cmd.OutOrStdout())
+			with, err := seals(f)
+			if err != nil {
+				return err
+			}
+			if err := during(cmd.ErrOrStderr(), "restoring", func() error { return f.restore(b, key, with) }); err != nil {
+				return err
+			}
+			return printAddress(cmd.OutOrStdout(), key)
 		})
-	unlock = lockFlags(cmd)
+	unlock, seals = lockFlags(cmd), sealFlag(cmd)
 	return cmd
 }

@@ -23,16 +23,27 @@ type folder struct {
 	path  string
 	host  string // the host key's file
 	onion string // the onion key's file
+
+	unlock *unlocking // opens them if they are sealed
 }
 
 // newFolder places the two keys: where a flag says, else where systemd has put
 // them for this service (systemd.exec(5), Credentials), else inside the folder.
-func newFolder(path, hostKey, onionKey string) folder {
-	f := folder{path: path}
-	f.host = cmp.Or(hostKey, credential("emberdrop.host-key"), f.in("host.key"))
-	f.onion = cmp.Or(onionKey, credential("emberdrop.onion-key"), f.in("onion.key"))
+func newFolder(path, hostKey, onionKey string, unlock *unlocking) folder {
+	if unlock == nil { // for commands that need no key
+		unlock = &unlocking{descriptor: -1}
+	}
+	f := folder{path: path, unlock: unlock}
+	f.host = cmp.Or(hostKey, credential(hostCredential), f.in("host.key"))
+	f.onion = cmp.Or(onionKey, credential(onionCredential), f.in("onion.key"))
 	return f
 }
+
+// The names under which systemd may pass the keys.
+const (
+	hostCredential  = "emberdrop.host-key"
+	onionCredential = "emberdrop.onion-key"
+)
 
 // credential is the file of a credential that systemd passed to this service; "": none.
 func credential(id string) string {
@@ -56,8 +67,9 @@ func (f folder) made() bool {
 func (f folder) in(name string) string { return filepath.Join(f.path, name) }
 
 // create makes the folder with its keys and an empty log and vault. It refuses
-// one that exists and is not empty: keys are never overwritten.
-func (f folder) create(address onion.Key) error {
+// one that exists and is not empty: keys are never overwritten. With a lock the
+// keys are sealed.
+func (f folder) create(address onion.Key, with *lock) error {
 	if entries, err := os.ReadDir(f.path); err == nil && len(entries) > 0 {
 		return hint{fmt.Errorf("%s exists and is not empty", f.path), "init makes a new folder; serve uses one that exists"}
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -69,14 +81,9 @@ func (f folder) create(address onion.Key) error {
 	if err := os.Chmod(f.path, 0o700); err != nil {
 		return err
 	}
-	host := seal.NewKey()
-	// Outside files first: if one of them exists already, nothing has been made yet
-	// that a second try would trip over.
-	if err := writeNew(f.host, host[:]); err != nil {
+	host, err := f.newKeys(address, with)
+	if err != nil {
 		return err
-	}
-	if err := onion.SaveKey(f.onion, address); err != nil {
-		return errors.Join(err, os.Remove(f.host))
 	}
 	if err := vault.Init(f.vault(host)); err != nil {
 		return err
@@ -84,7 +91,7 @@ func (f folder) create(address onion.Key) error {
 	if err := eventlog.Create(f.log(nil, nil)); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(f.path), syncDir(filepath.Dir(f.host)), syncDir(filepath.Dir(f.onion)))
+	return syncDir(f.path)
 }
 
 func (f folder) vault(host seal.Key) vault.Config {
@@ -96,30 +103,6 @@ func (f folder) log(events *slog.Logger, fatal func(error)) eventlog.Config {
 		FS: vfs.OnDiskFull(vfs.Default, f.dropBallast), Dir: f.in("log"), Fold: link.Fold{}, Types: link.Types(), Upcasts: link.Upcasts(),
 		Log: events, Fatal: fatal,
 	}
-}
-
-// hostKey reads the host key.
-func (f folder) hostKey() (key seal.Key, err error) {
-	raw, err := os.ReadFile(f.host)
-	if errors.Is(err, fs.ErrNotExist) {
-		return key, hint{errors.New("no host key at " + f.host), "make a data folder with `emberdrop init --data DIR`, or name the key with --host-key"}
-	}
-	if err != nil {
-		return key, err
-	}
-	if len(raw) != len(key) {
-		return key, fmt.Errorf("host key %s has %d bytes, not %d", f.host, len(raw), len(key))
-	}
-	copy(key[:], raw)
-	return key, nil
-}
-
-// onionKey reads the onion service's key.
-func (f folder) onionKey() (key onion.Key, err error) {
-	if key, err = onion.LoadKey(f.onion); err != nil {
-		return key, fmt.Errorf("onion key: %w", err)
-	}
-	return key, nil
 }
 
 // opened is a data folder in use.

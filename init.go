@@ -15,11 +15,14 @@ func dataFlags(cmd *cobra.Command) (open func() (folder, error)) {
 	data := cmd.Flags().String("data", "", "data `folder`; needed")
 	host := cmd.Flags().String("host-key", "", "`file` of the host key, if it lives off the data disk (default DIR/host.key)")
 	onionKey := cmd.Flags().String("onion-key", "", "`file` of the onion service's key, if it lives elsewhere (default DIR/onion.key)")
+	unlock := new(unlocking)
+	unlock.register(cmd.Flags())
 	return func() (folder, error) {
 		if *data == "" {
 			return folder{}, usageError{errors.New("--data DIR is needed")}
 		}
-		return newFolder(*data, *host, *onionKey), nil
+		unlock.prompt = cmd.ErrOrStderr()
+		return newFolder(*data, *host, *onionKey, unlock), nil
 	}
 }
 
@@ -40,25 +43,44 @@ func folderCommand(use, short string, args int, run func(cmd *cobra.Command, f f
 
 func initCommand() *cobra.Command {
 	var ifMissing bool
+	var seals func(folder) (*lock, error)
 	cmd := folderCommand("init --data DIR", "make a data folder: the onion address, the host key, an empty log and vault", 0,
 		func(cmd *cobra.Command, f folder, _ []string) error {
 			if ifMissing && f.made() {
 				return nil
 			}
-			if err := during(cmd.ErrOrStderr(), "making the folder", func() error { return f.create(onion.NewKey()) }); err != nil {
+			with, err := seals(f)
+			if err != nil {
 				return err
 			}
-			return f.printAddress(cmd.OutOrStdout())
+			key, err := f.newAddress()
+			if err != nil {
+				return err
+			}
+			if err := during(cmd.ErrOrStderr(), "making the folder", func() error { return f.create(key, with) }); err != nil {
+				return err
+			}
+			return printAddress(cmd.OutOrStdout(), key)
 		})
+	seals = sealFlag(cmd)
 	cmd.Flags().BoolVar(&ifMissing, "if-missing", false, "do nothing where a data folder is already, as a service wants that makes its own at its first start")
 	return cmd
 }
 
-func (f folder) printAddress(out io.Writer) error {
-	key, err := f.onionKey()
-	if err != nil {
-		return err
+// sealFlag is the flag of commands that make keys. The returned function takes the
+// new passphrase; nil: they are not sealed.
+func sealFlag(cmd *cobra.Command) func(folder) (*lock, error) {
+	wanted := cmd.Flags().Bool("seal", false, "seal the new keys under a passphrase (asked on the terminal, or read as --unlock-fd says)")
+	return func(f folder) (*lock, error) {
+		if !*wanted {
+			return nil, nil
+		}
+		l, err := f.unlock.choose(f.unlock.descriptor)
+		return &l, err
 	}
-	_, err = fmt.Fprintf(out, "address: http://%s\n", key.Address())
+}
+
+func printAddress(out io.Writer, key onion.Key) error {
+	_, err := fmt.Fprintf(out, "address: http://%s\n", key.Address())
 	return err
 }

@@ -70,7 +70,7 @@ func commands() *cobra.Command {
 		putCommand(), getCommand(),
 		keysCommand(), reportsCommand(), reviewCommand(), drawCommand(),
 		verifyCommand(), rebuildCommand(), sweepCommand(), purgeCommand(),
-		backupCommand(), restoreCommand(), panicCommand(), versionCommand(),
+		backupCommand(), restoreCommand(), passphraseCommand(), rotateCommand(), panicCommand(), versionCommand(),
 	)
 	root.AddCommand(developers()...)
 	arrange(root)

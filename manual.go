@@ -11,7 +11,7 @@ type chapter struct {
 // manual are the texts of --help and of the manual pages, by command. A test
 // holds them against the commands: each has one, and names no flag that is not there.
 func manual() map[string]chapter {
-	folderFlags := flagGroup{"Data folder and keys", []string{"data", "host-key", "onion-key"}}
+	folderFlags := flagGroup{"Data folder and keys", []string{"data", "host-key", "onion-key", "unlock", "unlock-fd"}}
 	m := serverManual(folderFlags)
 	for path, c := range folderManual(folderFlags) {
 		m[path] = c
@@ -50,8 +50,13 @@ or the vault key ends every link; the onion key is the address, so save it (embe
 
 With --host-key on another device than the data folder, a thief of the data disk does not even learn
 that a link existed. The same flags have to be given to serve and to every other command. A service of
-systemd can have both keys as credentials, emberdrop.host-key and emberdrop.onion-key.`,
+systemd can have both keys as credentials, emberdrop.host-key and emberdrop.onion-key; init takes them
+as they are.
+
+With --seal both keys are stored under a passphrase, which serve, verify and backup want from then on
+(--unlock, --unlock-fd). See emberdrop passphrase.`,
 			example: `  emberdrop init --data /srv/emberdrop
+  emberdrop init --data /srv/emberdrop --seal
   emberdrop init --data /srv/emberdrop --host-key /media/stick/host.key`,
 			flags: []flagGroup{folderFlags},
 		},
@@ -63,6 +68,12 @@ address or an id.
 
 No TCP port is opened: tor reaches the server over a socket in the data folder. The system's own tor
 service is neither needed nor touched.
+
+Before it opens the data folder it gives up what it does not need, for itself and for its tor: all
+files but the data folder, the host key and what tor reads, all programs but tor, TCP ports, signals to
+others, and system calls that only an attacker would make. Where the kernel cannot do all of that, a
+warning says what is missing, or it does not serve at all (--require-hardening). It does not run as
+root.
 
 SIGINT and SIGTERM end it: uploads and downloads under way get five seconds. SIGUSR2 is emberdrop
 panic: every key is destroyed, at once, without a question.
@@ -80,6 +91,7 @@ Sizes are numbers of bytes, or with a unit: 500KiB, 64MiB, 20GiB, 1TiB. Duration
 				{"How much", []string{"quota", "never-share", "free-floor", "max-staged", "max-uploads", "max-connections", "stall"}},
 				{"When things end", []string{"max-expire", "never-idle", "lease-idle", "lease-max", "receipt-ttl", "purge-age", "purge-dead"}},
 				{"Reports and cases", []string{"operator-key", "hold-max"}},
+				{"What the process may do", []string{"require-hardening", "allow-root", "allow-read"}},
 				{"Without Tor", []string{"listen", "public-url"}},
 			},
 		},
@@ -178,6 +190,33 @@ Two servers with one address get in each other's way: stop the old one first, fo
 			example: `  emberdrop restore --data /srv/emberdrop backup.emberdrop
   emberdrop restore --data /srv/emberdrop --key-file backup.key backup.emberdrop`,
 			flags: []flagGroup{folderFlags, sealed},
+		},
+		"emberdrop passphrase": {group: "folder",
+			long: `Passphrase seals the host key and the onion key under a passphrase: who takes the disk, and has the URL of
+a live link, then needs that as well. It asks for the passphrase in use, if there is one, and twice for
+the new one. --remove stores the keys unsealed again. It may be done beside a running server.
+
+From then on serve does not start by itself: it needs --unlock and a terminal, or a descriptor from which
+the passphrase comes (--unlock-fd). So do verify and backup. Panic needs nothing. A passphrase that is
+forgotten is lost, and with it every link; the address comes back from a backup, which is sealed by itself.
+
+The old contents of the files are overwritten, which not every medium does in place (an SSD does not).
+Seal a new folder with init --seal, if that matters.`,
+			example: `  emberdrop passphrase --data /srv/emberdrop
+  emberdrop passphrase --data /srv/emberdrop --remove
+  systemd-ask-password | emberdrop serve --data /srv/emberdrop --unlock-fd 0`,
+			flags: []flagGroup{folderFlags, {"The new passphrase", []string{"new-fd", "remove"}}},
+		},
+		"emberdrop rotate": {group: "folder",
+			long: `Rotate gives a stopped server a new onion address and destroys the key of the old one: when that key may
+be in other hands, or when the old address is known to too many. It cannot be undone, unless a backup
+has the old key.
+
+Nobody reaches the old address any more. Links go on living: a link opens under the new address with the
+rest of its URL as it was. Write a new backup afterwards, and destroy the old ones.`,
+			example: `  emberdrop rotate --data /srv/emberdrop
+  emberdrop rotate --data /srv/emberdrop --yes`,
+			flags: []flagGroup{folderFlags},
 		},
 		"emberdrop panic": {group: "folder",
 			long: `Panic destroys the keys, so that no link can be opened any more by anybody, and then shreds and purges

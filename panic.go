@@ -42,13 +42,17 @@ func overwrite(path string) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(fillWithNoise(file), file.Close())
+}
+
+func fillWithNoise(file *os.File) error {
 	info, err := file.Stat()
 	if err == nil {
 		noise := make([]byte, info.Size())
 		rand.Read(noise)
 		_, err = file.WriteAt(noise, 0)
 	}
-	return errors.Join(err, file.Sync(), file.Close())
+	return errors.Join(err, file.Sync())
 }
 
 func mark(path string) error {
@@ -92,7 +96,7 @@ func panicCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if !*yes && !confirmed(cmd.InOrStdin(), cmd.ErrOrStderr()) {
+		if !*yes && !confirmed(cmd.InOrStdin(), cmd.ErrOrStderr(), "Every link of this folder will be unreadable for ever.") {
 			return usageError{errors.New("nothing was done: panic needs a `yes`, or --yes")}
 		}
 		// Whatever fails, go on: a running server still holds the keys in RAM.
@@ -136,11 +140,11 @@ func (f folder) finishPanic(ctx context.Context) (done string, err error) {
 }
 
 // confirmed asks on a terminal. Without one the answer is no.
-func confirmed(in io.Reader, out io.Writer) bool {
+func confirmed(in io.Reader, out io.Writer, what string) bool {
 	if !isTerminal(in) {
 		return false
 	}
-	fmt.Fprint(out, "Every link of this folder will be unreadable for ever. Type yes: ")
+	fmt.Fprint(out, what+" Type yes: ")
 	line, _ := bufio.NewReader(in).ReadString('\n')
 	return strings.TrimSpace(line) == "yes"
 }

@@ -24,7 +24,7 @@ func socketFlags(cmd *cobra.Command) (open func() (adminClient, error)) {
 		case *socket != "":
 			return adminClient{socket: *socket}, nil
 		}
-		return newFolder(*data, "", "").client(), nil
+		return newFolder(*data, "", "", nil).client(), nil
 	}
 }
 

@@ -105,6 +105,7 @@ type server struct {
 	stop     context.CancelCauseFunc // ends it, with the reason
 	started  time.Time
 	panics   chan os.Signal // SIGUSR2
+	sealed   bool           // the keys are, on the disk
 	unfenced []string       // what the kernel could not take from this process, see harden.Report
 	super    supervisor
 
@@ -130,6 +131,9 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	guardMemory(s.events)
 
 	// The keys first: from then on the process reaches the data folder, tor and nothing else.
+	if err := f.settle(); err != nil {
+		return err
+	}
 	host, err := f.hostKey()
 	if err != nil {
 		return err
@@ -139,6 +143,8 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 			return err
 		}
 	}
+	s.sealed = f.unlock.known != nil
+	f.unlock.forget()
 	if err := s.flags.caseFlags.read(f); err != nil {
 		return err
 	}

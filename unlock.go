@@ -25,7 +25,7 @@ func lockFlags(cmd *cobra.Command) func(prompt io.Writer, kind byte) (lock, erro
 		case *passFile != "":
 			return passphraseLock(os.ReadFile(*passFile))
 		}
-		return askPassphrase(prompt, kind == 0)
+		return askPassphrase(prompt, "passphrase for the backup", kind == 0)
 	}
 }
 
@@ -49,16 +49,16 @@ func passphraseLock(text []byte, err error) (lock, error) {
 }
 
 // askPassphrase asks on the terminal, twice when it is a new one.
-func askPassphrase(prompt io.Writer, again bool) (lock, error) {
+func askPassphrase(prompt io.Writer, what string, again bool) (lock, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return lock{}, usageError{errors.New("no terminal to ask for the passphrase: use --passphrase-file or --key-file")}
+		return lock{}, usageError{errors.New("no terminal to ask for the " + what)}
 	}
 	ask := func(words string) ([]byte, error) {
 		fmt.Fprint(prompt, words)
 		defer fmt.Fprintln(prompt)
 		return term.ReadPassword(int(os.Stdin.Fd()))
 	}
-	first, err := ask("passphrase for the backup: ")
+	first, err := ask(what + ": ")
 	if err == nil && again {
 		var second []byte
 		if second, err = ask("once more: "); err == nil && !bytes.Equal(first, second) {

@@ -13,7 +13,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	bine "github.com/cretz/bine/torutil/ed25519"
@@ -102,38 +101,6 @@ func LoadKey(path string) (Key, error) {
 		return Key{}, fmt.Errorf("%q: %w", path, err)
 	}
 	return k, nil
-}
-
-// SaveKey writes a new key file, mode 0600, and returns when it is on the disk. It never replaces a file: an
-// address that is lost cannot be had back.
-func SaveKey(path string, k Key) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(path)
-		}
-	}()
-	b := k.Marshal()
-	defer clear(b)
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }
 
 // Address returns the service's address, 56 characters and ".onion".

@@ -53,7 +53,7 @@ func TestKeyInPlainTor(t *testing.T) {
 	if err := os.Mkdir(hs, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := onion.SaveKey(filepath.Join(hs, "hs_ed25519_secret_key"), k); err != nil {
+	if err := os.WriteFile(filepath.Join(hs, "hs_ed25519_secret_key"), k.Marshal(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	torrc := filepath.Join(dir, "torrc")
@@ -130,15 +130,8 @@ func TestParseKey(t *testing.T) {
 func TestKeyFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	k := onion.NewKey()
-	if err := onion.SaveKey(path, k); err != nil {
+	if err := os.WriteFile(path, k.Marshal(), 0o600); err != nil {
 		t.Fatal(err)
-	}
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
-	}
-	if err := onion.SaveKey(path, onion.NewKey()); !errors.Is(err, os.ErrExist) {
-		t.Errorf("a key was replaced: %v", err)
 	}
 	if got, err := onion.LoadKey(path); err != nil || got != k {
 		t.Error("another key came back", err)
