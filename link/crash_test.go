@@ -34,6 +34,9 @@ type world struct {
 	fault   *fault     // what fails; nil: nothing
 	dice    *rand.Rand
 	crashes *atomic.Int64
+
+	identity seal.Identity // the operator's
+	key      func(*Config)
 }
 
 func newWorld(t tester, seed uint64, crashes *atomic.Int64) *world {
@@ -42,7 +45,8 @@ func newWorld(t tester, seed uint64, crashes *atomic.Int64) *world {
 	host := seal.NewKey()
 	initStore(t, w.mem, host)
 	syncRoot(t, w.mem)
-	w.rig = openRig(t, w.disk(), host, &clock{now: start})
+	w.identity, w.key = operator()
+	w.rig = openRig(t, w.disk(), host, &clock{now: start}, w.key)
 	return w
 }
 
@@ -104,7 +108,7 @@ func (w *world) restart(disk *vfs.MemFS) {
 	w.mem = disk
 	w.mu.Unlock()
 	old.Close()
-	w.rig = openRig(w.t, w.disk(), w.host, w.clock)
+	w.rig = openRig(w.t, w.disk(), w.host, w.clock, w.key)
 	if err := w.Repair(); err != nil {
 		w.t.Fatalf("repair: %v", err)
 	}
@@ -165,13 +169,13 @@ func (w *world) settle(m *twin) {
 		w.t.Fatalf("%d views of a link that allows %d", receipt.Views, m.policy.Views)
 	}
 	m.views, m.maybe = receipt.Views, 0
-	if m.doubt && receipt.Reason == "uploader" {
+	if m.doubt && (receipt.Reason == "uploader" || receipt.Reason == "operator") {
 		m.destroyed = true
 	}
 	m.doubt = false
 	_, err = w.Preview(m.answer.Secret.String())
-	if m.dead(now) {
-		w.wantGone("a dead link", err)
+	if m.dead(now) || receipt.State == "held" {
+		w.wantGone("a dead or held link", err)
 		return
 	}
 	if err != nil {
@@ -221,9 +225,10 @@ func (w *world) check(twins []*twin) {
 
 // machine is the state machine that rapid drives.
 type machine struct {
-	w     *world
-	twins []*twin
-	shade byte
+	w       *world
+	twins   []*twin
+	reports []acknowledged
+	shade   byte
 }
 
 func (s *machine) operations(t *rapid.T) int {
@@ -265,7 +270,7 @@ func (s *machine) reveal(t *rapid.T) {
 	crashed := s.w.during(s.operations(t), s.lossy(t), func() {
 		_, err = s.w.reveal(m.answer)
 	})
-	dead := m.dead(s.w.clock.read())
+	dead := m.dead(s.w.clock.read()) || s.w.isHeld(m)
 	if crashed {
 		if !dead {
 			m.maybe++
@@ -336,8 +341,14 @@ func TestCrashes(t *testing.T) {
 				"destroy": s.destroy,
 				"sweep":   s.sweep,
 				"purge":   s.purge,
+				"report":  s.report,
+				"decide":  s.decide,
+				"remove":  s.takedown,
 				"crash":   func(t *rapid.T) { s.w.crash(s.lossy(t)) },
-				"":        func(*rapid.T) { s.w.check(s.twins) },
+				"": func(*rapid.T) {
+					s.w.check(s.twins)
+					s.checkCases()
+				},
 			})
 		})
 	}
