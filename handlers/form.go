@@ -250,39 +250,51 @@ func readField(part io.Reader, f field) (string, error) {
 // maxReveal is how many bytes a reveal's body may have.
 const maxReveal = 8 << 10
 
-// readReveal reads the fields reveal and passphrase, in either encoding that a
-// form can have; no body at all is fine too.
+// readReveal reads the fields reveal and passphrase; no body at all is fine too.
 func readReveal(r *http.Request) (map[string]string, error) {
-	body := io.LimitReader(r.Body, maxReveal+1)
+	return readFields(r, maxReveal, map[string]int{"reveal": maxPassphrase, "passphrase": maxPassphrase}, errMalformedReveal)
+}
+
+// readForm reads a form of short fields.
+func (s *site) readForm(v *visit, most int64, known map[string]int) (map[string]string, error) {
+	newBody(v.w, v.r, s.Stall, most+framing)
+	return readFields(v.r, int(most), known, errMalformedForm)
+}
+
+// readFields reads a form of known fields, each at most once, in either encoding
+// that a form can have. known says how many bytes each may have; bad is the error
+// for everything else.
+func readFields(r *http.Request, most int, known map[string]int, bad error) (map[string]string, error) {
+	body := io.LimitReader(r.Body, int64(most)+1)
 	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind == "multipart/form-data" {
-		return readRevealParts(multipart.NewReader(body, params["boundary"]))
+		return readParts(multipart.NewReader(body, params["boundary"]), known, bad)
 	}
 	raw, err := io.ReadAll(body)
 	if err != nil {
-		return nil, errors.Join(errMalformedReveal, err)
+		return nil, errors.Join(bad, err)
 	}
 	if len(raw) == 0 {
 		return nil, nil
 	}
-	if len(raw) > maxReveal || kind != "application/x-www-form-urlencoded" {
-		return nil, errMalformedReveal
+	if len(raw) > most || kind != "application/x-www-form-urlencoded" {
+		return nil, bad
 	}
 	values, err := url.ParseQuery(string(raw))
 	if err != nil {
-		return nil, errMalformedReveal
+		return nil, bad
 	}
 	fields := map[string]string{}
 	for name, v := range values {
-		if !revealField(name) || len(v) != 1 {
-			return nil, errMalformedReveal
+		if max, ok := known[name]; !ok || len(v) != 1 || len(v[0]) > max {
+			return nil, bad
 		}
 		fields[name] = v[0]
 	}
 	return fields, nil
 }
 
-func readRevealParts(parts *multipart.Reader) (map[string]string, error) {
+func readParts(parts *multipart.Reader, known map[string]int, bad error) (map[string]string, error) {
 	fields := map[string]string{}
 	for {
 		part, err := parts.NextRawPart()
@@ -290,18 +302,17 @@ func readRevealParts(parts *multipart.Reader) (map[string]string, error) {
 			return fields, nil
 		}
 		if err != nil {
-			return nil, errors.Join(errMalformedReveal, err)
+			return nil, errors.Join(bad, err)
 		}
 		name := part.FormName()
-		if _, again := fields[name]; again || !revealField(name) {
-			return nil, errMalformedReveal
+		max, ok := known[name]
+		if _, again := fields[name]; again || !ok {
+			return nil, bad
 		}
-		value, err := readField(part, field{max: maxPassphrase, bad: errMalformedReveal})
+		value, err := readField(part, field{max: max, bad: bad})
 		if err != nil {
 			return nil, err
 		}
 		fields[name] = value
 	}
 }
-
-func revealField(name string) bool { return name == "reveal" || name == "passphrase" }

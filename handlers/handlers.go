@@ -174,7 +174,7 @@ func (s *site) chain(next http.Handler) http.Handler {
 					next))))
 }
 
-// routes is every address of the service. Under /s, /v and /r whatever has no
+// routes is every address of the service. Under /s, /v, /r and /report whatever has no
 // line of its own is answered as a link that is not there, any method included.
 func (s *site) routes() map[string]action {
 	return map[string]action{
@@ -197,9 +197,21 @@ func (s *site) routes() map[string]action {
 		"GET /r/{token}":          s.receipt,
 		"POST /r/{token}/destroy": s.destroy,
 
+		"GET /s/{secret}/report":  s.reportForm,
+		"POST /s/{secret}/report": s.report,
+		"GET /v/{lease}/report":   s.viewReportForm,
+		"POST /v/{lease}/report":  s.reportView,
+		"GET /report/{token}":     s.reportStatus,
+		"GET /takedown":           s.noticeForm,
+		"POST /takedown":          s.notice,
+		"GET /terms":              s.rules,
+		"GET /how":                s.how,
+		"GET /transparency":       s.transparency,
+
 		"/s/{rest...}": s.nothing, "/s": s.nothing,
 		"/v/{rest...}": s.nothing, "/v": s.nothing,
 		"/r/{rest...}": s.nothing, "/r": s.nothing,
+		"/report/{rest...}": s.nothing, "/report": s.nothing,
 		"/{rest...}": s.nothing,
 	}
 }

@@ -75,7 +75,7 @@ func items(list []link.Item, path string, most int64) []views.Item {
 	out := make([]views.Item, len(list))
 	for i, it := range list {
 		m := mediaOf(it.Kind)
-		out[i] = views.Item{Kind: m.what, Type: m.name, Size: it.Size, Label: m.label(i + 1)}
+		out[i] = views.Item{Kind: m.what, Type: m.name, Size: it.Size, Label: m.label(i + 1), Veil: it.Veil}
 		if path == "" {
 			continue
 		}
@@ -132,6 +132,7 @@ func readyPage(origin, id string, a link.Answer, repeat bool, now time.Time) (vi
 	page := views.Ready{
 		Repeat:  repeat,
 		ID:      a.ID,
+		Held:    a.Held,
 		Link:    linkURL(origin, a),
 		Receipt: receiptURL(origin, a),
 		QR:      "data:image/png;base64," + base64.StdEncoding.EncodeToString(code.PNG()),
@@ -163,6 +164,7 @@ func removed(sets []strip.Removed) []string {
 func closedPage(secret, reveal string, p link.Preview, wrong bool, now time.Time) views.Closed {
 	page := views.Closed{
 		Action: sharePath(secret),
+		Report: sharePath(secret) + "/report",
 		Reveal: reveal,
 		Locked: p.Locked,
 		Wrong:  wrong,
@@ -180,6 +182,7 @@ func openPage(lease, caption string, list []link.Item, final bool, until, now ti
 		Items:   items(list, leasePath(lease), maxView),
 		Final:   final,
 		Done:    leasePath(lease) + "/done",
+		Report:  leasePath(lease) + "/report",
 		Terms:   views.Terms{Now: now, Ends: until},
 	}
 }

@@ -29,6 +29,7 @@ var (
 	errText            = errors.New("text is not UTF-8")
 	errPassphraseLong  = errors.New("passphrase too long")
 	errElsewhere       = errors.New("form of another site")
+	errMalformedForm   = errors.New("malformed form")
 	errSlow            = errors.New("too slow while others wait")
 )
 
@@ -42,6 +43,7 @@ var refusals = []struct {
 }{
 	{errMalformed, http.StatusBadRequest, "malformed"},
 	{errMalformedReveal, http.StatusBadRequest, "malformed_reveal"},
+	{errMalformedForm, http.StatusBadRequest, "malformed_form"},
 	{errNoFile, http.StatusBadRequest, "no_file"},
 	{link.ErrPassphrase, http.StatusForbidden, "passphrase"},
 	{errElsewhere, http.StatusForbidden, "elsewhere"},
@@ -51,6 +53,10 @@ var refusals = []struct {
 	{link.ErrTooMany, http.StatusRequestEntityTooLarge, "too_many"},
 	{link.ErrEmpty, http.StatusUnprocessableEntity, "empty_file"},
 	{strip.ErrDamaged, http.StatusUnprocessableEntity, "damaged"},
+	{link.ErrRefused, http.StatusUnprocessableEntity, "refused"},
+	{link.ErrComplaint, http.StatusUnprocessableEntity, "report"},
+	{link.ErrNoOperator, http.StatusServiceUnavailable, "no_operator"},
+	{link.ErrReports, http.StatusTooManyRequests, "reports"},
 	{link.ErrNote, http.StatusUnprocessableEntity, "note"},
 	{link.ErrPass, http.StatusUnprocessableEntity, "pass"},
 	{link.ErrCaption, http.StatusUnprocessableEntity, "caption"},
@@ -180,7 +186,7 @@ func (s *site) brokenFrame(w views.Words) (templ.Component, string) {
 	return p.Frame(w), sentence(w, p)
 }
 
-// nothing answers every address that is not one. Under /s, /v and /r it asks
+// nothing answers every address that is not one. Under /s, /v, /r and /report it asks
 // link first, as a well-formed address would, so that the time it takes does
 // not tell a malformed token from a dead one.
 func (s *site) nothing(v *visit) error {
@@ -193,6 +199,8 @@ func (s *site) nothing(v *visit) error {
 		s.Links.Lease(token)
 	case "r":
 		s.Links.Receipt(token)
+	case "report":
+		s.Links.Status(token)
 	}
 	return link.ErrGone
 }

@@ -166,6 +166,9 @@ func (s *site) ready(v *visit, status int, id string, a link.Answer, repeat bool
 		"receipt: " + receiptURL(s.Origin, a),
 		"ends: " + ends(a.Ends),
 	}
+	if a.Held {
+		lines = append(lines, "state: held")
+	}
 	if a.Views > 0 {
 		lines = append(lines, "views: "+strconv.Itoa(a.Views))
 	}

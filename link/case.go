@@ -62,7 +62,7 @@ const (
 	byMachine   Category = 0
 	Child       Category = 1
 	Intimate    Category = 2
-	otherMatter Category = 8
+	Other       Category = 8
 )
 
 func (c Category) String() string {

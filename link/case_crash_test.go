@@ -25,7 +25,7 @@ func (w *world) isHeld(m *twin) bool {
 // report reports a link, from itself or from a lease that has just been opened.
 func (s *machine) report(t *rapid.T) {
 	m := s.pick(t)
-	c := complaint(rapid.SampledFrom([]Category{Child, otherMatter}).Draw(t, "category"))
+	c := complaint(rapid.SampledFrom([]Category{Child, Other}).Draw(t, "category"))
 	usable := !m.dead(s.w.clock.read()) && !s.w.isHeld(m)
 	var status seal.Token
 	var err error

@@ -287,7 +287,7 @@ func TestDeadlinePassesWithCase(t *testing.T) {
 	_, key := operator()
 	r := newRig(t, key)
 	a := r.upload(Policy{Expire: time.Hour}, "", "", picture(1))
-	r.report(a, complaint(otherMatter))
+	r.report(a, complaint(Other))
 	r.clock.forward(time.Hour + time.Minute)
 	r.sweep()
 	if got := r.state(a); got != "destroyed: expired" {
@@ -399,7 +399,7 @@ func TestPreserve(t *testing.T) {
 }
 
 func TestUrgentCaseSuspendsAtItsDeadline(t *testing.T) {
-	for category, suspends := range map[Category]bool{Child: true, Intimate: true, otherMatter: false} {
+	for category, suspends := range map[Category]bool{Child: true, Intimate: true, Other: false} {
 		t.Run(category.String(), func(t *testing.T) {
 			_, key := operator()
 			r := newRig(t, key)
@@ -592,7 +592,7 @@ func TestReportsOfOneItemJoin(t *testing.T) {
 	var crowd sync.WaitGroup
 	for i := range 10 {
 		crowd.Go(func() {
-			c := complaint(otherMatter)
+			c := complaint(Other)
 			if i == 9 {
 				c.Category = Intimate
 			}
@@ -621,7 +621,7 @@ func TestReportsOfOneItemJoin(t *testing.T) {
 		}
 	}
 	totals, err := r.Totals()
-	if err != nil || totals.Removed()[Intimate] != 1 || totals.Reported[Intimate] != 1 || totals.Reported[otherMatter] != 0 {
+	if err != nil || totals.Removed()[Intimate] != 1 || totals.Reported[Intimate] != 1 || totals.Reported[Other] != 0 {
 		t.Fatalf("totals %+v, %v", totals, err)
 	}
 	r.clock.forward(9 * 24 * time.Hour)
@@ -670,7 +670,7 @@ func TestFalseReportsBuryNothing(t *testing.T) {
 		t.Error("no cap was reached")
 	}
 	victim := r.upload(Policy{}, "", "", picture(4))
-	r.report(victim, complaint(otherMatter)) // not even the most urgent category
+	r.report(victim, complaint(Other)) // not even the most urgent category
 	all, err := r.Docket()
 	if err != nil {
 		t.Fatal(err)

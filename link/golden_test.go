@@ -32,7 +32,7 @@ func TestGoldenBodies(t *testing.T) {
 		typeHeld:                           {held{Why: heldMachine, Until: 29_900_000}, "a20101021a01c83ce0"},
 		typeReleased:                       {released{}, "a0"},
 		typeOpened:                         {opened{Link: make([]byte, 16), Source: fromViewer, Category: Child, Flags: flagVerified, Sum: make([]byte, 32), Status: make([]byte, 32), Deadline: 500_048}, "a7015000000000000000000000000000000000020103010401055820" + zeros(32) + "065820" + zeros(32) + "071a0007a150"},
-		typeOpened + " not proved":         {opened{Source: fromPublic, Category: otherMatter, Deadline: 500_048}, "a302020308071a0007a150"},
+		typeOpened + " not proved":         {opened{Source: fromPublic, Category: Other, Deadline: 500_048}, "a302020308071a0007a150"},
 		typeJoined:                         {joined{Category: Intimate, Flags: flagAuthority, Status: make([]byte, 32), Deadline: 500_001}, "a401020204035820" + zeros(32) + "041a0007a121"},
 		typeOverdue:                        {overdue{}, "a0"},
 		typeDecided:                        {decided{Decision: removed}, "a10102"},

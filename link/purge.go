@@ -216,3 +216,13 @@ func (t Totals) Removed() map[Category]int64 {
 	}
 	return out
 }
+
+// Preserved counts what was kept until a date, among what was removed.
+func (t Totals) Preserved() (n int64) {
+	for key, count := range t.Decided {
+		if decision(key>>8) == preserved {
+			n += count
+		}
+	}
+	return n
+}

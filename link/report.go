@@ -46,6 +46,17 @@ const (
 	warnHours      = 12
 )
 
+// Unattended reports whether there is nobody to whom a report could be sealed.
+func (l *Links) Unattended() bool { return len(l.cfg.Operators) == 0 }
+
+// OperatorKeys are the fingerprints of the keys that reports are sealed to.
+func (l *Links) OperatorKeys() (prints []string) {
+	for _, key := range l.cfg.Operators {
+		prints = append(prints, key.Fingerprint())
+	}
+	return prints
+}
+
 // Complaint is what somebody who has the link, or looks at it, says of it.
 type Complaint struct {
 	Category   Category

@@ -117,6 +117,7 @@ type Item struct {
 	Label string // file name that a download gets
 	Heavy bool   // a page must not load it by itself
 	Text  string // of a note; empty: it is too long to be in the page
+	Veil  bool   // shown behind a click only
 }
 
 // Contents says what a link holds: "2 photos, 1 video".

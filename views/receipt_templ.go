@@ -124,7 +124,7 @@ func (p Receipt) Page(w Words) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if p.Terms.Views > 0 {
+				if p.Terms.Views > 0 && p.State != Held {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<p>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -292,7 +292,7 @@ func (p Receipt) Page(w Words) templ.Component {
 	})
 }
 
-func (p Receipt) live() bool { return p.State == Unopened || p.State == Opened }
+func (p Receipt) live() bool { return p.State != Destroyed }
 
 // Headline says the state in a few words.
 func (p Receipt) Headline(w Words) string {

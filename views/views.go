@@ -52,6 +52,7 @@ type Ready struct {
 	Items   []Item   // with paths where they can be looked at
 	Removed []string // ids of messages, see RemovedIDs
 	Contact string   // how to reach the operator; empty: not said
+	Held    bool     // it answers like a dead link until the operator has looked
 	Terms   Terms
 }
 
@@ -66,6 +67,7 @@ type Closed struct {
 	Caption string
 	Items   []Item
 	Terms   Terms
+	Report  string // where it can be reported, without a language; empty: nowhere
 }
 
 // Open is a link that is being looked at.
@@ -75,6 +77,7 @@ type Open struct {
 	Final   bool   // the link has ended: this is the last look
 	Done    string // where the form that ends the view posts to
 	Terms   Terms  // Ends is when this view closes
+	Report  string // where it can be reported, without a language; empty: nowhere
 }
 
 // Done is shown when a viewer has ended the view.

@@ -311,7 +311,7 @@ func TestReceiptPage(t *testing.T) {
 	}{
 		{views.Receipt{State: views.Unopened}, []string{"Not opened yet", "Yes, destroy it"}, nil},
 		{views.Receipt{State: views.Opened, Views: 1}, []string{"Opened once", "Yes, destroy it"}, nil},
-		{views.Receipt{State: views.Held}, []string{"On hold"}, []string{"Yes, destroy it"}},
+		{views.Receipt{State: views.Held}, []string{"On hold", "Yes, destroy it"}, nil},
 		{views.Receipt{State: views.Destroyed, Reason: views.Viewed, Views: 2, At: now.Truncate(time.Hour), Lapses: now},
 			[]string{"Destroyed", "as often as you allowed", "opened 2 times", "today at 14:00 UTC, to the hour", "until today at 14:05"}, []string{"Yes, destroy it"}},
 		{views.Receipt{State: views.Destroyed, Reason: views.Expired}, []string{"Its time was up. It had never been opened."}, []string{"to the hour"}},

@@ -26,7 +26,7 @@ func TestMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Ids that are put together at run time: their beginnings.
-	built := []string{"problem.", "month.", "upload.expire.", "upload.expire_hint.", "receipt.story."}
+	built := []string{"problem.", "month.", "upload.expire.", "upload.expire_hint.", "receipt.story.", "category.", "rules.report.", "rules.decide.", "how."}
 	literal := regexp.MustCompile(`"([a-z]+(?:\.[a-z0-9_]+)+)"`)
 	used := map[string]bool{}
 	for _, dir := range []string{".", "../handlers"} {

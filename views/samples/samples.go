@@ -43,8 +43,8 @@ func All(w views.Words, picture, qr string) []Sample {
 	}
 	day := views.Terms{Now: now, Ends: now.Add(24 * time.Hour)}
 	burn := views.Terms{Now: now, Ends: now.Add(24 * time.Hour), Views: 1}
-	closed := views.Closed{Action: "/s/" + secret, Reveal: secret, Items: one, Terms: burn}
-	open := views.Open{Items: one, Final: true, Done: "/v/" + secret + "/done", Terms: views.Terms{Now: now, Ends: now.Add(5 * time.Minute)}}
+	closed := views.Closed{Action: "/s/" + secret, Report: "/s/" + secret + "/report", Reveal: secret, Items: one, Terms: burn}
+	open := views.Open{Items: one, Final: true, Done: "/v/" + secret + "/done", Report: "/v/" + secret + "/report", Terms: views.Terms{Now: now, Ends: now.Add(5 * time.Minute)}}
 	receipt := views.Receipt{Action: "/r/" + secret + "/destroy", Keeps: 24 * time.Hour, Terms: day}
 
 	var list []Sample
@@ -137,6 +137,10 @@ func All(w views.Words, picture, qr string) []Sample {
 			receipt.Views = 1
 		}
 		add("receipt-"+string(reason), receipt.Page(w))
+	}
+
+	for _, p := range abuse(w, one, album) {
+		add(p.Name, p.Page)
 	}
 
 	add("gone", views.Gone{}.Page(w))
