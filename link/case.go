@@ -59,10 +59,10 @@ type Category uint8
 
 // The categories that decide something. Their numbers are those of report.Categories.
 const (
-	byMachine   Category = 0
-	Child       Category = 1
-	Intimate    Category = 2
-	Other       Category = 8
+	byMachine Category = 0
+	Child     Category = 1
+	Intimate  Category = 2
+	Other     Category = 8
 )
 
 func (c Category) String() string {
