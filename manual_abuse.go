@@ -70,5 +70,10 @@ error; one that the folder does not know is.`,
 			long:    `Decode the item on standard input, with no right to anything else. Review runs it; nobody else has to.`,
 			example: `  emberdrop draw < ITEM`,
 		},
+		"emberdrop video-pictures": {
+			long: `Become ffmpeg, with no right to anything but standard input, a video, and standard output, to which it
+writes key frames. Serve runs it; nobody else has to.`,
+			example: `  emberdrop video-pictures /usr/bin/ffmpeg < VIDEO`,
+		},
 	}
 }

@@ -11,3 +11,6 @@ const (
 var deniedHere = []uint32{
 	unix.SYS_KEXEC_FILE_LOAD, unix.SYS_IOPERM, unix.SYS_IOPL, unix.SYS_MODIFY_LDT, unix.SYS_USTAT, unix.SYS_USELIB,
 }
+
+// forks are the older calls that make a process.
+var forks = []uint32{unix.SYS_FORK, unix.SYS_VFORK}

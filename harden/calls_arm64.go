@@ -9,3 +9,6 @@ const (
 
 // deniedHere are calls that only this architecture has a number for.
 var deniedHere = []uint32{unix.SYS_KEXEC_FILE_LOAD}
+
+// forks are the older calls that make a process: there are none.
+var forks []uint32

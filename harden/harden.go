@@ -21,6 +21,7 @@ type Config struct {
 	Run     []string // programs that may be run, and read; nil: none
 	Sockets []string // folders in which unix sockets may be made and removed; nil: none
 	Notify  string   // the unix socket that a supervisor listens on ("@name" for an abstract one); "": none
+	Connect []string // unix sockets of other programs that may be connected to; nil: none
 	TCP     []uint16 // ports that may be bound, 0 standing for one that the kernel chooses; nil: none
 	UDP     bool     // true: sockets of UDP may be made; false: none may
 }

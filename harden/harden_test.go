@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 	if raw := os.Getenv(childEnv); raw != "" {
 		child(raw)
 	}
+	if raw := os.Getenv(becomeEnv); raw != "" {
+		become(raw)
+	}
 	os.Exit(m.Run())
 }
 
@@ -360,6 +363,7 @@ func TestNotifySocket(t *testing.T) {
 	}
 	defer l.Close()
 	held(t, Config{Notify: name}, []attempt{{"connect", []string{"unix", name}, "done", false}})
+	held(t, Config{Connect: []string{name}}, []attempt{{"connect", []string{"unix", name}, "done", false}})
 }
 
 func TestSockets(t *testing.T) {

@@ -107,6 +107,7 @@ func (c Config) rules() (rules []landlock.Rule, err error) {
 	allow(dataFolder, c.Data...)
 	allow(writeFile, append([]string{os.DevNull}, c.Write...)...)
 	allow(socketDir, c.Sockets...)
+	allow(connect, c.Connect...)
 	if c.Notify != "" && !c.abstract() {
 		allow(connect, c.Notify)
 	}

@@ -101,7 +101,7 @@ var only = []struct {
 // outer lists packages of a pure room that speak to something outside of the
 // program. What is pure must not import them: who asks them has decided to.
 var outer = []struct{ path, why string }{
-	{"match/hook", "it asks programs of the operator over unix sockets, with deadlines, and makes files in RAM"},
+	{"match/hook", "it asks programs of the operator, over unix sockets or as children, with deadlines, and makes files in RAM"},
 }
 
 // harmless are packages below a forbidden one that read nothing but constants.

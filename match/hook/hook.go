@@ -1,14 +1,15 @@
-// Package hook asks programs that the operator runs on the same host what they
-// say of a file: a classifier of their own, and ClamAV's clamd. It speaks over
-// unix sockets only. It must not know links, HTTP or lists, and it decides
-// nothing but this: every error wraps match.ErrNotScanned, and what was not scanned
-// is held. To let it pass because a program was down would be an invitation.
+// Package hook asks programs of the operator, on the same host, what they say of
+// a file: a classifier of their own and ClamAV's clamd, over unix sockets, and
+// ffmpeg, as a child that is shut in, for the pictures in a video. It must not
+// know links, HTTP or lists, and it decides nothing but this: every error wraps
+// match.ErrNotScanned, and what was not scanned is held. To let it pass because
+// a program was down would be an invitation.
 //
 // No plaintext reaches the disk on the way: the classifier gets bytes through
-// the socket, and clamd a file that exists in RAM alone (memfd_create(2)), which
-// can be swapped out exactly as our own memory can. What those programs do with
-// it is the operator's to see to; clamd unpacks archives into its
-// TemporaryDirectory, which therefore belongs on a tmpfs.
+// the socket; clamd and ffmpeg get a file that exists in RAM alone
+// (memfd_create(2)), which can be swapped out exactly as our own memory can.
+// What the operator's programs do with it is the operator's to see to; clamd
+// unpacks archives into its TemporaryDirectory, which therefore belongs on a tmpfs.
 package hook
 
 import (
