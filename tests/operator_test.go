@@ -82,7 +82,7 @@ func TestBackup(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(data, "settings"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(data, "settings", "operator.pub"), []byte("a public key"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(data, "settings", "hashes.list"), []byte("a block list"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, client := servePlain(t, data)
@@ -105,7 +105,7 @@ func TestBackup(t *testing.T) {
 	if !bytes.Equal(readFile(t, filepath.Join(restored, "onion.key")), readFile(t, filepath.Join(data, "onion.key"))) {
 		t.Fatalf("another address: %s", address)
 	}
-	if got := readFile(t, filepath.Join(restored, "settings", "operator.pub")); string(got) != "a public key" {
+	if got := readFile(t, filepath.Join(restored, "settings", "hashes.list")); string(got) != "a block list" {
 		t.Fatalf("the settings are %q", got)
 	}
 	for _, name := range []string{"host.key", "vault/vault.key"} {
