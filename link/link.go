@@ -202,8 +202,8 @@ func New(cfg Config) *Links {
 	return &Links{
 		cfg:     cfg,
 		decoy:   decoy,
-		answers: newOnce[Answer](),
-		reveals: newOnce[seal.Token](),
+		answers: newOnce[Answer](maxRepeats),
+		reveals: newOnce[seal.Token](0),
 		leases:  newLeases(),
 		guesses: newGuesses(),
 		headers: headers{late: map[eventlog.ID]string{}},

@@ -13,22 +13,25 @@ import (
 // a second view. Requests are told apart by the hash of a random value that the
 // page gave out. Nothing of it is ever on the disk.
 type once[V any] struct {
+	most int // that may wait for one request; 0: no limit
+
 	mu    sync.Mutex
 	slots map[[32]byte]*slot[V]
 }
 
 type slot[V any] struct {
 	done  chan struct{} // closed when the first request has an outcome
+	wait  int           // requests that wait for it
 	value V             // written before done is closed, read after
 	link  eventlog.ID
 	until time.Time
 }
 
-func newOnce[V any]() *once[V] { return &once[V]{slots: map[[32]byte]*slot[V]{}} }
+func newOnce[V any](most int) *once[V] { return &once[V]{most: most, slots: map[[32]byte]*slot[V]{}} }
 
 // begin either finds the outcome of an earlier request, or makes the caller the
 // one that works (found is false), who must then call finish or fail. While
-// another one works it waits, until ctx ends.
+// another one works it waits, until ctx ends; ErrBusy when too many wait already.
 func (o *once[V]) begin(ctx context.Context, key [32]byte) (value V, found bool, err error) {
 	for {
 		o.mu.Lock()
@@ -38,13 +41,23 @@ func (o *once[V]) begin(ctx context.Context, key [32]byte) (value V, found bool,
 			o.mu.Unlock()
 			return value, false, nil
 		}
+		if o.most > 0 && s.wait >= o.most && s.until.IsZero() {
+			o.mu.Unlock()
+			return value, false, ErrBusy
+		}
+		s.wait++
 		o.mu.Unlock()
 		select {
 		case <-s.done:
 		case <-ctx.Done():
-			return value, false, ctx.Err()
+			err = ctx.Err()
 		}
 		o.mu.Lock()
+		s.wait--
+		if err != nil {
+			o.mu.Unlock()
+			return value, false, err
+		}
 		kept := o.slots[key] == s
 		o.mu.Unlock()
 		if kept {

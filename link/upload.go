@@ -18,6 +18,11 @@ import (
 // AnswerTTL is how long an uploader can see the answer to an upload again.
 const AnswerTTL = 10 * time.Minute
 
+// maxRepeats is how many repeats of an upload wait for it at once. Browsers send a
+// form again up to three times. Each that gets its turn may stand still for a while,
+// so a long line of them would last for hours.
+const maxRepeats = 4
+
 // Item describes one file of a link.
 type Item struct {
 	Kind string // media type, by content
