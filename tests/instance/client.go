@@ -92,6 +92,11 @@ func (c *Client) send(ctx context.Context, method, url, kind string, body io.Rea
 	return c.Do(req)
 }
 
+// Stream posts a body as it comes.
+func (c *Client) Stream(ctx context.Context, url, kind string, body io.Reader) (Answer, error) {
+	return c.send(ctx, http.MethodPost, url, kind, body)
+}
+
 // Field is one part of an upload: a file if Name is set, else a form field.
 type Field struct {
 	Key, Name string
