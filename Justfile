@@ -87,6 +87,8 @@ soak:
     EMBERDROP_SOAK=1 go test -timeout 60m ./eventlog ./strip
     EMBERDROP_SOAK=1 go test -timeout 30m -v -run 'TestStaysUp' ./tests
     EMBERDROP_SOAK=1 EMBERDROP_KILLS=1000 go test -timeout 2h -run 'Kill|Device' ./tests
+    EMBERDROP_SOAK=1 go test -count=1 -v -timeout 30m -run 'TestQuotaUnderLoad|TestSlowLorisOverTor' ./tests
+    EMBERDROP_SOAK=30m go test -count=1 -v -timeout 2h -run 'TestSoak$' ./tests
     EMBERDROP_BENCH=big go test -run '^$' -bench 'Open|Purge' -benchtime 1x -timeout 60m ./link
 
 # benchmarks, each against a baseline in the same run

@@ -139,6 +139,7 @@ func (l *Links) reveal(token seal.Token, id eventlog.ID, st state, passphrase st
 		}
 		l.cfg.Step("overwritten")
 	}
+	lease.used.Store(l.cfg.Now().UnixNano()) // its time begins now, however long the disk took
 	lease.final = final
 	return lease, nil
 }

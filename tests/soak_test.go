@@ -115,7 +115,9 @@ func (s *soak) round(dice *rand.Rand) {
 		ttl, s.forget = "-3h", true // receipts lapse with their links, so that purges have something to do
 	}
 	server, client := servePlain(s.t, s.data, "--quota", fmt.Sprint(soakQuota), "--never-share", "30%", "--free-floor", "48MiB",
-		"--max-uploads", "6", "--max-connections", "40", "--stall", "2s", "--lease-idle", "1s", "--purge-dead", "64KiB", "--receipt-ttl="+ttl)
+		"--max-uploads", "6", "--max-connections", "40", "--stall", "2s",
+		"--lease-idle", "6s", // longer than any pause: a viewer must not lose a lease between commit and first byte
+		"--purge-dead", "64KiB", "--receipt-ttl="+ttl)
 	for _, d := range s.some(dice, 15) {
 		s.check(client, d)
 	}
