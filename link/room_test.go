@@ -118,7 +118,7 @@ func TestQuotaIsExact(t *testing.T) {
 func TestNeverShare(t *testing.T) {
 	r := newRig(t)
 	one := vaultSize(r, r.upload(Policy{}, "", "", picture(1)))
-	r.cfg.Quota, r.cfg.NeverQuota = 1<<30, 5*one+one/2
+	r.cfg.Quota, r.cfg.NeverQuota = 1<<40, 5*one+one/2
 	var stored, refused atomic.Int32
 	var done sync.WaitGroup
 	for n := range 20 {
