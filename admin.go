@@ -77,6 +77,7 @@ func (s *server) admin() http.Handler {
 		reply(w, func() (any, error) { return s.links.Totals() })
 	})
 	s.cases(mux)
+	s.lists(mux)
 	return mux
 }
 

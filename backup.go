@@ -31,7 +31,9 @@ const (
 type backup struct {
 	Onion    []byte            `cbor:"1,keyasint"` // the onion key in tor's own format
 	Totals   link.Totals       `cbor:"2,keyasint"`
-	Settings map[string][]byte `cbor:"3,keyasint"` // the files of DIR/settings: operator public keys, block lists
+	Settings map[string][]byte `cbor:"3,keyasint"` // the files of DIR/settings: operator public keys
+	// Lists is the files of DIR/lists: lists and the bank. Older backups have none.
+	Lists map[string][]byte `cbor:"4,keyasint,omitempty"`
 }
 
 // settings is the folder of what the operator has set up and wants to keep.
@@ -43,7 +45,7 @@ func (f folder) collect(ctx context.Context) (out backup, err error) {
 	if err != nil {
 		return out, err
 	}
-	out = backup{Onion: key.Marshal(), Settings: map[string][]byte{}}
+	out = backup{Onion: key.Marshal()}
 	err = f.ask(ctx, "GET", "/totals", &out.Totals)
 	if errors.Is(err, errNotRunning) {
 		out.Totals, err = f.stoppedTotals()
@@ -51,17 +53,11 @@ func (f folder) collect(ctx context.Context) (out backup, err error) {
 	if err != nil {
 		return out, err
 	}
-	files, err := os.ReadDir(f.in(settings))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if out.Settings, err = readFiles(f.in(settings)); err != nil {
 		return out, err
 	}
-	for _, file := range files {
-		if !file.Type().IsRegular() {
-			continue
-		}
-		if out.Settings[file.Name()], err = os.ReadFile(filepath.Join(f.in(settings), file.Name())); err != nil {
-			return out, err
-		}
+	if out.Lists, err = readFiles(f.in(listsFolder)); err != nil {
+		return out, err
 	}
 	// The operator's public key may stand in the folder itself; restore puts it with the settings.
 	if key, err := os.ReadFile(f.in(operatorFile)); err == nil {
@@ -70,6 +66,40 @@ func (f folder) collect(ctx context.Context) (out backup, err error) {
 		return out, err
 	}
 	return out, nil
+}
+
+// readFiles reads the files of a folder that may be missing.
+func readFiles(path string) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	files, err := os.ReadDir(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return out, err
+	}
+	for _, file := range files {
+		if !file.Type().IsRegular() {
+			continue
+		}
+		if out[file.Name()], err = os.ReadFile(filepath.Join(path, file.Name())); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// writeFiles makes a folder of files.
+func writeFiles(path string, files map[string][]byte) error {
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return err
+	}
+	for name, content := range files {
+		if name != filepath.Base(name) || name == "." || name == ".." {
+			return errors.New("the backup names a file outside of its folder")
+		}
+		if err := writeNew(filepath.Join(path, name), content); err != nil {
+			return err
+		}
+	}
+	return syncDir(path)
 }
 
 func (f folder) stoppedTotals() (link.Totals, error) {
@@ -86,22 +116,17 @@ func (f folder) restore(b backup, key onion.Key, with *lock) error {
 	if err := f.create(key, with); err != nil {
 		return err
 	}
-	if err := os.Mkdir(f.in(settings), 0o700); err != nil {
+	if err := writeFiles(f.in(settings), b.Settings); err != nil {
 		return err
 	}
-	for name, content := range b.Settings {
-		if name != filepath.Base(name) || name == "." || name == ".." {
-			return errors.New("the backup names a file outside of its folder")
-		}
-		if err := writeNew(filepath.Join(f.in(settings), name), content); err != nil {
-			return err
-		}
+	if err := writeFiles(f.in(listsFolder), b.Lists); err != nil {
+		return err
 	}
 	store, err := f.openWith(seal.NewKey(), nil, nil)
 	if err != nil {
 		return err
 	}
-	return errors.Join(link.New(store.config()).Inherit(b.Totals), store.close(), syncDir(f.in(settings)))
+	return errors.Join(link.New(store.config()).Inherit(b.Totals), store.close(), syncDir(f.path))
 }
 
 // encode seals a backup.
@@ -109,6 +134,9 @@ func (b backup) encode(l lock) ([]byte, error) {
 	raw, err := eventlog.Marshal(b)
 	if err != nil {
 		return nil, err
+	}
+	if len(raw) > maxBackup {
+		return nil, fmt.Errorf("settings and lists are %d MiB, and a backup holds %d", len(raw)>>20, maxBackup>>20)
 	}
 	packer, err := zstd.NewWriter(nil)
 	if err != nil {
@@ -146,7 +174,7 @@ func decode(file []byte, unlock func(kind byte) (lock, error)) (b backup, err er
 
 func backupCommand() *cobra.Command {
 	var unlock func(prompt io.Writer, kind byte) (lock, error)
-	cmd := folderCommand("backup --data DIR FILE", "write the onion key, settings and totals into a sealed file; never a link", 1,
+	cmd := folderCommand("backup --data DIR FILE", "write the onion key, settings, lists and totals into a sealed file; never a link", 1,
 		func(cmd *cobra.Command, f folder, args []string) error {
 			l, err := unlock(cmd.ErrOrStderr(), 0)
 			if err != nil {
@@ -176,7 +204,7 @@ func backupCommand() *cobra.Command {
 func restoreCommand() *cobra.Command {
 	var unlock func(prompt io.Writer, kind byte) (lock, error)
 	var seals func(folder) (*lock, error)
-	cmd := folderCommand("restore --data DIR FILE", "make a new data folder with the address, settings and totals of a backup", 1,
+	cmd := folderCommand("restore --data DIR FILE", "make a new data folder with the address, settings, lists and totals of a backup", 1,
 		func(cmd *cobra.Command, f folder, args []string) error {
 			file, err := os.ReadFile(args[0])
 			if err != nil {

@@ -68,7 +68,7 @@ func commands() *cobra.Command {
 	root.AddCommand(
 		initCommand(), serveCommand(), statusCommand(), passesCommand(), takedownCommand(),
 		putCommand(), getCommand(),
-		keysCommand(), reportsCommand(), reviewCommand(), drawCommand(), videoCommand(),
+		keysCommand(), reportsCommand(), reviewCommand(), drawCommand(), videoCommand(), listsCommand(),
 		verifyCommand(), rebuildCommand(), sweepCommand(), purgeCommand(),
 		backupCommand(), restoreCommand(), passphraseCommand(), rotateCommand(), panicCommand(), versionCommand(),
 	)

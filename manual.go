@@ -92,6 +92,7 @@ Sizes are numbers of bytes, or with a unit: 500KiB, 64MiB, 20GiB, 1TiB. Duration
 				{"When things end", []string{"max-expire", "never-idle", "lease-idle", "lease-max", "receipt-ttl", "purge-age", "purge-dead"}},
 				{"Reports and cases", []string{"operator-key", "hold-max"}},
 				{"What the process may do", []string{"require-hardening", "allow-root", "allow-read"}},
+				{"Comparing uploads with lists", []string{"unscanned", "scan-time", "scan-pixels"}},
 				{"Without Tor", []string{"listen", "public-url"}},
 			},
 		},
@@ -172,8 +173,9 @@ trace of it from the disk. It goes on serving meanwhile. It does so by itself to
 			flags:   []flagGroup{folderFlags},
 		},
 		"emberdrop backup": {group: "folder",
-			long: `Backup writes what a host is into one sealed file: the onion key, settings and totals. Never a link, nor
-what opens one, so what has ended cannot come back from a backup. The server may run meanwhile.
+			long: `Backup writes what a host is into one sealed file: the onion key, settings, lists with the
+bank, and totals. Never a link, nor what opens one, so what has ended cannot come back from a backup.
+The server may run meanwhile.
 
 The file is sealed under a passphrase, which is asked for, or under a file of at least 32 random bytes.
 Who has both has the address. FILE must not exist yet.`,
@@ -183,8 +185,8 @@ Who has both has the address. FILE must not exist yet.`,
 			flags: []flagGroup{folderFlags, sealed},
 		},
 		"emberdrop restore": {group: "folder",
-			long: `Restore makes a new data folder with the address, settings and totals of a backup, and new host and vault
-keys. No link is in it. It refuses a folder that exists and is not empty.
+			long: `Restore makes a new data folder with the address, settings, lists and totals of a backup, and new host
+and vault keys. No link is in it. It refuses a folder that exists and is not empty.
 
 Two servers with one address get in each other's way: stop the old one first, for good.`,
 			example: `  emberdrop restore --data /srv/emberdrop backup.emberdrop

@@ -66,6 +66,51 @@ error; one that the folder does not know is.`,
   emberdrop takedown --data /srv/emberdrop - --reason authority < order.txt`,
 			flags: []flagGroup{folderFlags, {"What it is", []string{"reason"}}, {"Output", []string{"json"}}},
 		},
+		"emberdrop lists": {
+			group: "abuse",
+			long: `Uploads are compared with lists of hashes that you have added, and with the bank: what you have blocked.
+Without a command, both are shown: how many hashes there are, what was left out of a list, and, from a
+running server, how often each has matched since its start. Nothing else is noted about what matches,
+and nothing at all about what does not.
+
+Files are compared by SHA-256, SHA-1 and MD5, pictures by PDQ too, which finds them when they were
+scaled, recompressed, mirrored, rotated by quarters, or given a border; the bank also finds common
+crops. It is easy to get around for who tries: a rotation by a few degrees is enough. Videos are
+compared by their digests only. A match is not proof of anything: look before you act on it.`,
+			example: `  emberdrop lists --data /srv/emberdrop
+  emberdrop lists add --data /srv/emberdrop --name stopncii --action hold page1.json page2.json
+  emberdrop lists remove --data /srv/emberdrop stopncii`,
+			flags: []flagGroup{folderFlags, {"Output", []string{"json"}}},
+		},
+		"emberdrop lists add": {
+			long: `Add takes a list of hashes into the data folder, and a running server uses it at once. Several files
+are one list, in their order. A list of the same name is replaced: after a newer download, or to change
+its settings.
+
+What a file is shows in its content: lines of hashes, or of a kind and a hash (pdq, md5, sha1, sha256);
+XML of the NCMEC hash sharing API; JSON of the StopNCII API. What its maker has withdrawn is left out,
+and so is what cannot be used: PhotoDNA, which is proprietary, other kinds of hashes, and PDQ of blank
+pictures, which would match a great many. A file that is cut short is not taken at all.
+
+Anyone can hand in hashes to some lists, and nobody looks at what they are of. So hold is the default:
+nobody sees a match before you have. It is a refusal while there is no operator key. Try a new list
+with --dry-run first, and see how often it matches.`,
+			example: `  emberdrop lists add --data /srv/emberdrop --name ncmec --action block ncmec-*.xml
+  emberdrop lists add --data /srv/emberdrop --name try --dry-run --distance 20 hashes.txt
+  sha256sum *.mp4 > sums; emberdrop lists add --data /srv/emberdrop --name videos --action block --bare sha256 sums`,
+			flags: []flagGroup{folderFlags, {"The list", []string{"name", "action", "distance", "dry-run", "note", "bare"}}},
+		},
+		"emberdrop lists remove": {
+			long:    `Remove forgets a list. A running server stops comparing with it at once.`,
+			example: `  emberdrop lists remove --data /srv/emberdrop stopncii`,
+			flags:   []flagGroup{folderFlags},
+		},
+		"emberdrop lists unblock": {
+			long: `Unblock takes out of the bank what a case has put there, so that the picture can be uploaded again. The
+cases are shown by emberdrop lists.`,
+			example: `  emberdrop lists unblock --data /srv/emberdrop CASE`,
+			flags:   []flagGroup{folderFlags},
+		},
 		"emberdrop draw": {
 			long:    `Decode the item on standard input, with no right to anything else. Review runs it; nobody else has to.`,
 			example: `  emberdrop draw < ITEM`,

@@ -43,6 +43,7 @@ type serveFlags struct {
 	limits
 	caseFlags
 	reachFlags
+	scanFlags
 }
 
 func serveCommand() *cobra.Command {
@@ -72,6 +73,7 @@ func serveCommand() *cobra.Command {
 	flags.limits.register(set)
 	flags.caseFlags.register(set)
 	flags.reachFlags.register(set)
+	flags.scanFlags.register(set)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := flags.limits.check(); err != nil {
 			return err
@@ -148,6 +150,9 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	if err := s.flags.caseFlags.read(f); err != nil {
 		return err
 	}
+	if err := s.flags.scanFlags.open(f); err != nil {
+		return err
+	}
 	if err := s.fence(); err != nil {
 		return err
 	}
@@ -164,6 +169,7 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	cfg.Free, cfg.Floor = func() (int64, error) { return freeBytes(f.path) }, flags.floor
 	flags.limits.forLink(&cfg)
 	s.flags.caseFlags.forLink(&cfg)
+	s.flags.scanFlags.forLink(&cfg)
 	flags.limits.warnFiles(s.events)
 	s.links = link.New(cfg)
 	s.sweeper = sweeper.New(sweeper.Config{

@@ -75,15 +75,21 @@ func keyFile(t *testing.T) string {
 	return path
 }
 
-// TestBackup: a backup of a running server brings back address, settings and
-// totals in an empty folder, and no link.
+// TestBackup: a backup of a running server brings back address, settings, lists
+// and totals in an empty folder, and no link.
 func TestBackup(t *testing.T) {
 	data := freshData(t)
-	if err := os.Mkdir(filepath.Join(data, "settings"), 0o700); err != nil {
-		t.Fatal(err)
+	mine := map[string]string{
+		"settings/welcome": "a setting", "lists/others.list": "# emberdrop list 1\n# action: hold\nmd5 000102030405060708090a0b0c0d0e0f\n",
+		"lists/bank": "md5 101112131415161718191a1b1c1d1e1f CASE 2026-11-22\n",
 	}
-	if err := os.WriteFile(filepath.Join(data, "settings", "hashes.list"), []byte("a block list"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range mine {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(data, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(data, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_, client := servePlain(t, data)
 	link, receipt := sharePhoto(t, client, 1)
@@ -94,7 +100,7 @@ func TestBackup(t *testing.T) {
 	}
 	hits, err := needle.ScanFile(file, []needle.Needle{
 		{Name: "secret", Bytes: base32Bytes(t, path(link))}, {Name: "receipt", Bytes: base32Bytes(t, path(receipt))},
-		{Name: "onion key", Bytes: readFile(t, filepath.Join(data, "onion.key"))[32:]}, {Name: "setting", Bytes: []byte("a public key")},
+		{Name: "onion key", Bytes: readFile(t, filepath.Join(data, "onion.key"))[32:]}, {Name: "setting", Bytes: []byte("a setting")}, {Name: "list", Bytes: []byte("000102030405060708090a0b0c0d0e0f")},
 	})
 	if err != nil || len(hits) > 0 {
 		t.Fatalf("the backup can be read: %v %v", hits, err)
@@ -105,8 +111,10 @@ func TestBackup(t *testing.T) {
 	if !bytes.Equal(readFile(t, filepath.Join(restored, "onion.key")), readFile(t, filepath.Join(data, "onion.key"))) {
 		t.Fatalf("another address: %s", address)
 	}
-	if got := readFile(t, filepath.Join(restored, "settings", "hashes.list")); string(got) != "a block list" {
-		t.Fatalf("the settings are %q", got)
+	for name, text := range mine {
+		if got := readFile(t, filepath.Join(restored, name)); string(got) != text {
+			t.Fatalf("%s is %q", name, got)
+		}
 	}
 	for _, name := range []string{"host.key", "vault/vault.key"} {
 		if bytes.Equal(readFile(t, filepath.Join(restored, name)), readFile(t, filepath.Join(data, name))) {

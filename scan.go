@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"emberdrop/link"
+	"emberdrop/match"
+	"emberdrop/report"
+)
+
+// scanFlags are serve's flags about what uploads are compared with.
+type scanFlags struct {
+	scanTime   time.Duration
+	scanPixels int
+	unscanned  string
+	known      known
+	turns      chan struct{}
+}
+
+func (s *scanFlags) register(set *pflag.FlagSet) {
+	set.DurationVar(&s.scanTime, "scan-time", 30*time.Second, "decode a picture, to compare it, for at most so long")
+	set.IntVar(&s.scanPixels, "scan-pixels", 50_000_000, "decode pictures of at most so many `pixels`, to compare them; each takes up to 12 bytes of RAM")
+	set.StringVar(&s.unscanned, "unscanned", "hold", "what becomes of a picture that cannot be decoded within these limits: pass, label, hold or block")
+}
+
+// scans is how many pictures are decoded at once, so that RAM is bounded whatever
+// comes in.
+const scans = 2
+
+// open reads the lists and the bank. The flags are checked.
+func (s *scanFlags) open(f folder) (err error) {
+	if _, err := match.ParseAction(s.unscanned); err != nil {
+		return usageError{errors.New("--unscanned is pass, label, hold or block")}
+	}
+	if s.scanTime <= 0 || s.scanPixels <= 0 {
+		return usageError{errors.New("--scan-time and --scan-pixels are more than nothing")}
+	}
+	s.turns = make(chan struct{}, scans)
+	s.known, err = f.openKnown()
+	return err
+}
+
+func (s *scanFlags) forLink(cfg *link.Config) {
+	cfg.Bank, cfg.Scan, cfg.ScanSum = s.known.block, s.scan, s.scanSum
+}
+
+// scan compares an upload as it came with the lists and the bank. Nothing is
+// kept of what passes. Videos are compared by their digests only.
+func (s *scanFlags) scan(ctx context.Context, kind string, file io.ReaderAt, size int64) link.Verdict {
+	if s.known.Empty() {
+		return link.Verdict{}
+	}
+	sum, err := match.DigestsOf(io.NewSectionReader(file, 0, size))
+	if err != nil {
+		return s.blind() // and the upload fails too: nobody can read the file
+	}
+	if exact := s.known.Check([]match.Digests{sum}, nil); exact.Action == match.Block {
+		return s.known.said(exact)
+	}
+	select {
+	case s.turns <- struct{}{}:
+		defer func() { <-s.turns }()
+	case <-ctx.Done():
+		return s.blind()
+	}
+	limited, cancel := context.WithTimeout(ctx, s.scanTime)
+	defer cancel()
+	pictures, err := match.Pictures(limited, file, size, kind, match.Limits{Pixels: s.scanPixels})
+	out := s.known.said(s.known.Check([]match.Digests{sum}, pictures))
+	if err == nil || errors.Is(err, match.ErrKind) {
+		return out
+	}
+	unseen := s.blind()
+	return link.Verdict{Action: max(out.Action, unseen.Action), Findings: append(out.Findings, unseen.Findings...)}
+}
+
+// blind is the verdict on what could not be looked at.
+func (s *scanFlags) blind() link.Verdict {
+	action, _ := match.ParseAction(s.unscanned)
+	return link.Verdict{Action: action, Findings: []report.Finding{{
+		By: "lists", What: "not scanned: it is over a limit or does not decode", Action: action.String(),
+	}}}
+}
+
+// scanSum compares an item as it will be served: what was blocked is known so.
+func (s *scanFlags) scanSum(sum [32]byte) link.Verdict {
+	return s.known.said(s.known.Check([]match.Digests{{SHA256: sum}}, nil))
+}
+
+// said counts what was found, and tells link of it.
+func (k known) said(v match.Verdict) link.Verdict {
+	out := link.Verdict{Action: v.Action}
+	for _, f := range v.Findings {
+		k.counts.add(f.List)
+		what := f.Kind.String()
+		if f.Case != "" {
+			what += ", case " + f.Case
+		}
+		if f.DryRun {
+			what += ", dry run"
+		}
+		out.Findings = append(out.Findings, report.Finding{By: f.List, What: what, Value: float64(f.Distance), Action: f.Action.String()})
+	}
+	return out
+}
+
+// counts is how often each list has matched since the start. It is in RAM only,
+// and says nothing of what matched.
+type counts struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *counts) add(list string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n[list]++
+}
+
+func (c *counts) all() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.n)
+}
