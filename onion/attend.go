@@ -201,7 +201,7 @@ func reason(err error) string {
 func (s *Service) launchScout(ctx context.Context) (*instance, error) {
 	p := program{
 		tor: s.tor, dir: filepath.Dir(s.cfg.Target), data: s.cfg.scoutDir(), torrc: s.cfg.torrc(),
-		args: fixedArgs("unix:" + torQuoted(s.cfg.scoutSocket()) + " ExtendedErrors"), log: s.cfg.Log,
+		args: s.args("unix:" + torQuoted(s.cfg.scoutSocket()) + " ExtendedErrors"), log: s.cfg.Log, unfit: s.unbox,
 	}
 	return s.bring(ctx, &s.back, p, func(*control) error { return nil })
 }

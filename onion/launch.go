@@ -39,12 +39,14 @@ type program struct {
 	torrc string       // its configuration file
 	args  []string     // options that no torrc can change
 	log   *slog.Logger // categories of what it says
+	unfit func()       // called when it dies in its own sandbox
 }
 
 // launch starts tor without a network and with one end of a socket pair as its control connection: no port,
 // no cookie, and a tor that exits when our end closes.
 func launch(ctx context.Context, p program) (*instance, error) {
 	l := &launcher{tor: p.tor, dir: p.dir, log: newTorLog(p.log)}
+	l.log.unfit = p.unfit
 	defer context.AfterFunc(ctx, l.kill)()
 	// Not ctx: bine would kill tor when ctx ends, also long after the launch.
 	t, err := bine.Start(context.Background(), &bine.StartConf{

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -195,5 +197,57 @@ func TestSocket(t *testing.T) {
 	}
 	if b, _ := os.ReadFile(file); !bytes.Equal(b, []byte("precious")) {
 		t.Error("a file was replaced")
+	}
+}
+
+// A tor that dies in its own sandbox, as one does on a machine whose C library or kernel it was not made for, is
+// started without, and the log says so. This one dies when it starts; a later death comes the same way.
+func TestSandboxThatDoesNotFit(t *testing.T) {
+	needTor(t)
+	real, err := exec.LookPath("tor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := filepath.Join(t.TempDir(), "calls")
+	tor := script(t, `[ "$1" = --version ] && exec `+real+` "$@"
+echo x >>`+calls+`
+case "$*" in *"--Sandbox 0"*) exec `+real+` "$@";; esac
+printf '\n============================================================ T= 1763818419\n'
+echo '(Sandbox) Caught a bad syscall attempt (syscall openat)'
+exit 1
+`)
+	var log lockedBuffer
+	s := start(t, onion.Config{
+		Tor: tor, DataDir: privateDir(t), Key: onion.NewKey(), TorrcExtra: extra(t, dead), Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Pid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(raw), "\nName:\ttor\n") && !strings.HasPrefix(string(raw), "Name:\ttor\n") {
+		t.Errorf("what runs is no tor:\n%s", raw)
+	}
+	if n := strings.Count(log.String(), "category=sandbox"); n != 1 {
+		t.Errorf("the log speaks of it %d times:\n%s", n, log.String())
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// On this machine it fits: tor's own filter is in force, in both tors.
+func TestSandbox(t *testing.T) {
+	needTor(t)
+	s := start(t, onion.Config{DataDir: t.TempDir(), Target: privateDir(t) + "/s", Key: onion.NewKey(), TorrcExtra: extra(t, dead)})
+	for end := time.Now().Add(time.Minute); s.ScoutPid() == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	}
+	for _, pid := range []int{s.Pid(), s.ScoutPid()} {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(raw), "\nSeccomp:\t2\n") {
+			t.Errorf("process %d has no filter:\n%s", pid, raw)
+		}
 	}
 }

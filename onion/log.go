@@ -12,7 +12,8 @@ import (
 // tor writes in a line is not ours to vouch for. The one exception is a tor that does not start: its last
 // complaint is about its configuration, no visitor has reached it yet, and the operator needs the words.
 type torLog struct {
-	log *slog.Logger
+	log   *slog.Logger
+	unfit func() // called when tor dies in its own sandbox; nil: nobody asks
 
 	mu       sync.Mutex // guards what follows
 	rest     []byte     // a line without its end yet
@@ -42,6 +43,9 @@ func (l *torLog) Write(p []byte) (int, error) {
 }
 
 func (l *torLog) line(line string) {
+	if l.unfit != nil && diedInSandbox(line) {
+		l.unfit()
+	}
 	_, line, _ = strings.Cut(line, " [")
 	name, text, ok := strings.Cut(line, "] ")
 	if !ok {
@@ -62,6 +66,12 @@ func (l *torLog) line(line string) {
 		l.last = text
 	}
 	l.log.Log(context.Background(), level, "tor", "category", category(text))
+}
+
+// diedInSandbox knows the words with which tor ends when its sandbox forbids what it does, or cannot be made. They
+// have no severity in front: they are written from a signal handler.
+func diedInSandbox(line string) bool {
+	return strings.HasPrefix(line, "(Sandbox) Caught a bad syscall attempt") || strings.Contains(line, "Failed to create syscall sandbox filter")
 }
 
 // started ends the time in which complaints are kept.

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -112,6 +113,7 @@ type Service struct {
 	running  sync.WaitGroup // the loops
 	host     *keeper        // of the tor that serves
 	scout    *keeper        // of the tor that probes
+	unboxed  atomic.Bool    // tor cannot live in its own sandbox here
 
 	mu      sync.Mutex // guards what follows
 	front   side       // the tor that serves
@@ -168,6 +170,9 @@ func Start(ctx context.Context, cfg Config) (_ *Service, err error) {
 	s.host = newKeeper(cfg.Pace, s.launchHost, func(why string) { s.lost(&s.front, why) })
 	s.scout = newKeeper(cfg.Pace, s.launchScout, func(why string) { s.lost(&s.back, why) })
 	first, err := s.launchHost(ctx)
+	if err != nil && s.unboxed.Load() {
+		first, err = s.launchHost(ctx)
+	}
 	if err != nil {
 		listener.Close()
 		s.notify.close()
@@ -192,9 +197,26 @@ func (s *Service) run(first *instance) {
 func (s *Service) launchHost(ctx context.Context) (*instance, error) {
 	p := program{
 		tor: s.tor, dir: filepath.Dir(s.cfg.Target), data: s.cfg.DataDir, torrc: s.cfg.torrc(),
-		args: fixedArgs("0"), log: s.cfg.Log,
+		args: s.args("0"), log: s.cfg.Log, unfit: s.unbox,
 	}
 	return s.bring(ctx, &s.front, p, func(c *control) error { return s.put(c) })
+}
+
+// args are the options of the next tor.
+func (s *Service) args(socks string) []string {
+	args := fixedArgs(socks)
+	if s.unboxed.Load() {
+		args = append(args, "--Sandbox", "0")
+	}
+	return args
+}
+
+// unbox has the next tor run without its own sandbox. That is a list of system calls made for one C library and one
+// kernel, and a tor that dies in it on this machine would die again.
+func (s *Service) unbox() {
+	if s.unboxed.CompareAndSwap(false, true) {
+		s.cfg.Log.Warn("tor dies in its own sandbox on this machine, and goes on without it", "category", "sandbox")
+	}
 }
 
 // put asks a tor to serve.
