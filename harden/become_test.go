@@ -80,6 +80,9 @@ func TestBecome(t *testing.T) {
 	if out, _ := runAs(t, becoming{Argv: []string{bash, "-c", "echo [$SECRET]"}}, false); out != "[]\n" {
 		t.Errorf("the environment: %q", out)
 	}
+	if out, _ := runAs(t, becoming{Argv: []string{bash, "-c", "ulimit -f; ulimit -c"}}, false); out != "0\n0\n" {
+		t.Errorf("what it may write to a file, and into a core: %q", out)
+	}
 	if out, err := runAs(t, becoming{Argv: []string{bash, "-c", "while :; do :; done"}, Limits: Limits{CPU: 1}}, false); err == nil {
 		t.Errorf("no end: %q", out)
 	}

@@ -29,8 +29,8 @@ func film(t *testing.T, size string, seconds int, more ...string) []byte {
 	}
 	name := filepath.Join(t.TempDir(), "film.mp4")
 	args := append([]string{
-		"-loglevel", "error", "-f", "lavfi", "-i", fmt.Sprintf("nullsrc=s=%s:r=10:d=%d,format=gbrp,geq=r='floor(T)*8':g=64:b=128", size, seconds),
-		"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "10", "-keyint_min", "10", "-sc_threshold", "0", "-threads", "1",
+		"-loglevel", "error", "-f", "lavfi", "-i", fmt.Sprintf("nullsrc=s=%s:r=2:d=%d,format=gbrp,geq=r='floor(T)*8':g=64:b=128", size, seconds),
+		"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "2", "-keyint_min", "2", "-sc_threshold", "0", "-threads", "1",
 	}, more...)
 	if out, err := exec.CommandContext(t.Context(), program, append(args, name)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
