@@ -98,7 +98,10 @@ var resolver = []string{
 // with what the operator gave it, or the address of --listen.
 func (s *server) needs() (harden.Config, error) {
 	cfg := harden.Config{
-		Data: []string{s.folder.path}, Write: []string{s.folder.host}, Read: s.flags.allowRead, Notify: os.Getenv("NOTIFY_SOCKET"),
+		Data: []string{s.folder.path}, Write: []string{s.folder.host}, Read: s.flags.allowRead,
+	}
+	if supervisor := os.Getenv("NOTIFY_SOCKET"); supervisor != "" {
+		cfg.Connect = append(cfg.Connect, supervisor)
 	}
 	if s.flags.listen != "" {
 		return s.needsToListen(cfg)

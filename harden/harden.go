@@ -7,6 +7,7 @@ package harden
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,8 +21,7 @@ type Config struct {
 	Read    []string // files, and folders with all that is in them, that may be read; nil: none
 	Run     []string // programs that may be run, and read; nil: none
 	Sockets []string // folders in which unix sockets may be made and removed; nil: none
-	Notify  string   // the unix socket that a supervisor listens on ("@name" for an abstract one); "": none
-	Connect []string // unix sockets of other programs that may be connected to; nil: none
+	Connect []string // unix sockets of other programs that may be connected to ("@name" for an abstract one); nil: none
 	TCP     []uint16 // ports that may be bound, 0 standing for one that the kernel chooses; nil: none
 	UDP     bool     // true: sockets of UDP may be made; false: none may
 }
@@ -77,5 +77,5 @@ func Apply(cfg Config) (Report, error) {
 // Private makes every file that the process creates from now on its user's alone.
 func Private() { unix.Umask(0o077) }
 
-// abstract reports whether the supervisor's socket has a name and no file.
-func (c Config) abstract() bool { return c.Notify != "" && c.Notify[0] == '@' }
+// abstract reports whether a socket has a name and no file.
+func abstract(socket string) bool { return strings.HasPrefix(socket, "@") }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
@@ -58,7 +59,7 @@ func fence(cfg Config) (abi int, err error) {
 		ports |= ll.AccessNetBindUDP
 	}
 	scopes := landlock.ScopedSet(ll.ScopeSignal)
-	if !cfg.abstract() {
+	if !slices.ContainsFunc(cfg.Connect, abstract) { // the kernel knows all of them or none
 		scopes |= ll.ScopeAbstractUnixSocket
 	}
 	config, err := landlock.NewConfig(everyAccess, ports, scopes)
@@ -107,9 +108,10 @@ func (c Config) rules() (rules []landlock.Rule, err error) {
 	allow(dataFolder, c.Data...)
 	allow(writeFile, append([]string{os.DevNull}, c.Write...)...)
 	allow(socketDir, c.Sockets...)
-	allow(connect, c.Connect...)
-	if c.Notify != "" && !c.abstract() {
-		allow(connect, c.Notify)
+	for _, socket := range c.Connect {
+		if !abstract(socket) {
+			allow(connect, socket)
+		}
 	}
 	for _, port := range c.TCP {
 		rules = append(rules, landlock.BindTCP(port))
