@@ -24,7 +24,7 @@ type notice struct {
 func notices() []string {
 	return []string{
 		"disk_full", "disk_low", "not_published", "degraded", "tor_warning",
-		"shreds_overdue", "clock_behind", "swap", "root", "not_fenced", "host_key_on_data_disk",
+		"cases_due", "shreds_overdue", "clock_behind", "swap", "root", "not_fenced", "host_key_on_data_disk",
 	}
 }
 
@@ -71,6 +71,10 @@ func attention(s status, seen sight) []notice {
 		case tor.Warning != "":
 			warn("tor_warning", "tor is not content: "+tor.Warning, "see the sentence itself; tor goes on meanwhile")
 		}
+	}
+	if s.CasesDue > 0 {
+		warn("cases_due", fmt.Sprintf("%d reports have to be decided within 12 hours, or should have been", s.CasesDue),
+			"`emberdrop reports` lists them, `emberdrop review` shows one; `emberdrop takedown` ends a link without a look")
 	}
 	if s.Overdue > 0 {
 		warn("shreds_overdue", fmt.Sprintf("%d ended links are not shredded yet, though an hour has passed: they cannot be opened, but their files are still there", s.Overdue),

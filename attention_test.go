@@ -31,6 +31,7 @@ func TestAttention(t *testing.T) {
 			o.Tor, o.Uptime = &onion.Progress{State: onion.Connecting, Percent: 5}, time.Minute
 		}},
 		{"tor_warning", true, func(_ *status, o *sight) { o.Tor = &onion.Progress{State: onion.Published, Warning: "old tor"} }},
+		{"cases_due", true, func(s *status, _ *sight) { s.CasesDue = 1 }},
 		{"shreds_overdue", true, func(s *status, _ *sight) { s.Overdue = 1 }},
 		{"clock_behind", true, func(_ *status, o *sight) { o.Behind = time.Hour }},
 		{"", false, func(_ *status, o *sight) { o.Behind = time.Minute }},

@@ -103,6 +103,9 @@ func (s *server) needs() (harden.Config, error) {
 	if supervisor := os.Getenv("NOTIFY_SOCKET"); supervisor != "" {
 		cfg.Connect = append(cfg.Connect, supervisor)
 	}
+	if err := s.flags.judges.needs(&cfg); err != nil {
+		return cfg, err
+	}
 	if s.flags.listen != "" {
 		return s.needsToListen(cfg)
 	}

@@ -91,6 +91,7 @@ Sizes are numbers of bytes, or with a unit: 500KiB, 64MiB, 20GiB, 1TiB. Duration
 				{"How much", []string{"quota", "never-share", "free-floor", "max-staged", "max-uploads", "max-connections", "stall"}},
 				{"When things end", []string{"max-expire", "never-idle", "lease-idle", "lease-max", "receipt-ttl", "purge-age", "purge-dead"}},
 				{"Reports and cases", []string{"operator-key", "hold-max"}},
+				{"Who looks at uploads", []string{"classify", "classify-at", "clamd", "scan-hook", "scan-rule", "video-decoder"}},
 				{"What the process may do", []string{"require-hardening", "allow-root", "allow-read"}},
 				{"Comparing uploads with lists", []string{"unscanned", "scan-time", "scan-pixels"}},
 				{"Without Tor", []string{"listen", "public-url"}},

@@ -57,6 +57,7 @@ func (s status) metrics(out io.Writer) error {
 		{"emberdrop_links_created_total", "counter", "Links made since the folder was made.", "", one(float64(s.Created))},
 		{"emberdrop_links_ended_total", "counter", "Links that have ended, by reason.", "reason", ended},
 		{"emberdrop_views_total", "counter", "Views counted.", "", one(float64(s.Viewed))},
+		{"emberdrop_cases_open", "gauge", "Reports that wait for the operator's decision.", "", one(float64(s.Cases))},
 		{"emberdrop_leases_open", "gauge", "Views whose content can be fetched just now.", "", one(float64(s.Leases))},
 		{"emberdrop_links_to_shred", "gauge", "Ended links whose payload waits to be shredded.", "", one(float64(s.Unswept))},
 		{"emberdrop_links_overdue", "gauge", "Of them, those that should be shredded by now.", "", one(float64(s.Overdue))},

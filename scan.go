@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"image"
 	"io"
 	"maps"
 	"sync"
@@ -13,10 +14,13 @@ import (
 	"emberdrop/link"
 	"emberdrop/match"
 	"emberdrop/report"
+	"emberdrop/strip"
 )
 
-// scanFlags are serve's flags about what uploads are compared with.
+// scanFlags are serve's flags about what uploads are compared with, and who looks
+// at them.
 type scanFlags struct {
+	judges
 	scanTime   time.Duration
 	scanPixels int
 	unscanned  string
@@ -25,6 +29,7 @@ type scanFlags struct {
 }
 
 func (s *scanFlags) register(set *pflag.FlagSet) {
+	s.judges.register(set)
 	set.DurationVar(&s.scanTime, "scan-time", 30*time.Second, "decode a picture, to compare it, for at most so long")
 	set.IntVar(&s.scanPixels, "scan-pixels", 50_000_000, "decode pictures of at most so many `pixels`, to compare them; each takes up to 12 bytes of RAM")
 	set.StringVar(&s.unscanned, "unscanned", "hold", "what becomes of a picture that cannot be decoded within these limits: pass, label, hold or block")
@@ -43,6 +48,9 @@ func (s *scanFlags) open(f folder) (err error) {
 		return usageError{errors.New("--scan-time and --scan-pixels are more than nothing")}
 	}
 	s.turns = make(chan struct{}, scans)
+	if err := s.judges.open(); err != nil {
+		return err
+	}
 	s.known, err = f.openKnown()
 	return err
 }
@@ -51,34 +59,59 @@ func (s *scanFlags) forLink(cfg *link.Config) {
 	cfg.Bank, cfg.Scan, cfg.ScanSum = s.known.block, s.scan, s.scanSum
 }
 
-// scan compares an upload as it came with the lists and the bank. Nothing is
-// kept of what passes. Videos are compared by their digests only.
+// scan compares an upload as it came with the lists and the bank, and asks the
+// judges. Nothing is kept of what passes.
 func (s *scanFlags) scan(ctx context.Context, kind string, file io.ReaderAt, size int64) link.Verdict {
-	if s.known.Empty() {
-		return link.Verdict{}
+	out := s.judges.ask(ctx, kind, file, size)
+	if s.known.Empty() && s.model == nil || out.Action == match.Block {
+		return out
 	}
-	sum, err := match.DigestsOf(io.NewSectionReader(file, 0, size))
-	if err != nil {
-		return s.blind() // and the upload fails too: nobody can read the file
-	}
-	if exact := s.known.Check([]match.Digests{sum}, nil); exact.Action == match.Block {
-		return s.known.said(exact)
+	var sums []match.Digests
+	if !s.known.Empty() {
+		sum, err := match.DigestsOf(io.NewSectionReader(file, 0, size))
+		if err != nil {
+			return both(out, s.blind()) // and the upload fails too: nobody can read the file
+		}
+		sums = append(sums, sum)
+		if exact := s.known.Check(sums, nil); exact.Action == match.Block {
+			return both(out, s.known.said(exact))
+		}
 	}
 	select {
 	case s.turns <- struct{}{}:
 		defer func() { <-s.turns }()
 	case <-ctx.Done():
-		return s.blind()
+		return both(out, s.unseen())
 	}
 	limited, cancel := context.WithTimeout(ctx, s.scanTime)
 	defer cancel()
-	pictures, err := match.Pictures(limited, file, size, kind, match.Limits{Pixels: s.scanPixels})
-	out := s.known.said(s.known.Check([]match.Digests{sum}, pictures))
+	pictures, err := s.pictures(limited, kind, file, size)
+	out = both(out, s.known.said(s.known.Check(sums, pictures)))
+	out = both(out, s.judges.look(limited, pictures, s.unseen().Action))
 	if err == nil || errors.Is(err, match.ErrKind) {
 		return out
 	}
-	unseen := s.blind()
-	return link.Verdict{Action: max(out.Action, unseen.Action), Findings: append(out.Findings, unseen.Findings...)}
+	return both(out, s.unseen())
+}
+
+// pictures are what there is to see in a file. Without a decoder that is nothing
+// of a video.
+func (s *scanFlags) pictures(ctx context.Context, kind string, file io.ReaderAt, size int64) ([]image.Image, error) {
+	if s.video != nil && kind == string(strip.MP4) {
+		return s.video.Pictures(ctx, io.NewSectionReader(file, 0, size), size)
+	}
+	return match.Pictures(ctx, file, size, kind, match.Limits{Pixels: s.scanPixels})
+}
+
+// unseen is the verdict on a picture that could not be looked at. While there is
+// nothing to compare it with, it is no harsher than the classifier could be.
+func (s *scanFlags) unseen() link.Verdict {
+	out := s.blind()
+	if s.known.Empty() {
+		out.Action = s.judges.milder(out.Action)
+		out.Findings[0].Action = out.Action.String()
+	}
+	return out
 }
 
 // blind is the verdict on what could not be looked at.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,6 +35,9 @@ type status struct {
 	Dead      uint64           `json:"log_dead_bytes"` // deleted, and erased by the next purge
 	Free      int64            `json:"disk_free_bytes"`
 	Floor     int64            `json:"disk_floor_bytes"` // --free-floor: uploads stop there
+	Cases     int              `json:"cases_open"`       // that wait for a decision
+	CasesDue  int              `json:"cases_due"`        // of them, those with less than 12 hours left, or none
+	Operators []string         `json:"operator_keys"`    // fingerprints of what reports are sealed to
 	Attention []notice         `json:"attention"`        // what needs the operator, the urgent first
 }
 
@@ -55,6 +59,10 @@ func (s *server) status() (out status, err error) {
 		Leases: s.links.Leases(), Created: totals.Created, Viewed: totals.Viewed,
 		EndedBy: map[string]int64{}, Overdue: health.Overdue, Log: size.Disk, Dead: size.Dead, Floor: s.flags.floor,
 	}
+	if out.Cases, out.CasesDue, err = s.links.Waiting(); err != nil {
+		return out, err
+	}
+	out.Operators = s.links.OperatorKeys()
 	for reason, n := range totals.Ended {
 		out.Ended += n
 		out.EndedBy[reason.String()] = n
@@ -121,6 +129,13 @@ disk:     %s in payloads, %s in the log, %s free; uploads stop at %s
 `, state, time.Duration(s.Uptime)*time.Second, s.Address,
 		s.Live, s.Created, s.Viewed, s.Ended, s.Unswept, s.Leases,
 		bytesText(s.Payloads), bytesText(int64(s.Log)), bytesText(s.Free), bytesText(s.Floor))
+	if err == nil {
+		sealed := "reports are not taken, there is no operator's key"
+		if len(s.Operators) > 0 {
+			sealed = "reports are sealed to " + strings.Join(s.Operators, " and ")
+		}
+		_, err = fmt.Fprintf(out, "cases:    %d wait, %d of them are due; %s\n", s.Cases, s.CasesDue, sealed)
+	}
 	if err != nil || len(s.Attention) == 0 {
 		return err
 	}

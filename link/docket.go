@@ -81,6 +81,22 @@ func (l *Links) Docket() ([]report.Case, error) {
 	return out, l.tellLinks(out)
 }
 
+// Waiting is how many cases wait for a decision, and for how many of them less
+// than 12 hours are left, or none.
+func (l *Links) Waiting() (open, due int, err error) {
+	now := l.cfg.Now()
+	err = l.eachCase(func(_ eventlog.ID, c caseState) {
+		if !c.open() {
+			return
+		}
+		open++
+		if !now.Before(fromHour(c.Deadline).Add(-warnHours * time.Hour)) {
+			due++
+		}
+	})
+	return open, due, err
+}
+
 // tellLinks fills in what has become of the links of cases.
 func (l *Links) tellLinks(cases []report.Case) error {
 	return l.cfg.Log.Read(func(tx *eventlog.Tx) error {
