@@ -132,8 +132,12 @@ func leftOutAdvice(summary match.Summary) string {
 	return "`emberdrop lists add --help` says what can be used"
 }
 
-// tellLists makes a running server use the lists as they are now.
+// tellLists makes a running server use the lists as they are now. What root has
+// written goes to the server's user first, who could not read it.
 func (f folder) tellLists(cmd *cobra.Command) error {
+	if err := f.handBack(); err != nil {
+		return err
+	}
 	err := f.ask(cmd.Context(), "POST", "/lists/reload", nil)
 	if errors.Is(err, errNotRunning) {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), "no server is running: it holds from the next start on")
