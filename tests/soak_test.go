@@ -66,7 +66,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("seed %d", seed)
 	dice := rand.New(rand.NewPCG(seed, 1))
 	rounds := 0
-	for end := time.Now().Add(long); time.Now().Before(end) && !t.Failed(); rounds++ {
+	for end := time.Now().Add(long); (time.Now().Before(end) || rounds < 4) && !t.Failed(); rounds++ {
 		s.round(dice)
 		if os.Getenv("EMBERDROP_SOAK") != "" && rounds%50 == 49 {
 			fmt.Printf("round %d: %d uploads, %d refused, %d reveals, %d destroyed\n", rounds+1, s.uploads.Load(), s.refused.Load(), s.reveals.Load(), s.destroyed.Load())
