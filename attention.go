@@ -23,7 +23,7 @@ type notice struct {
 // those that are absent.
 func notices() []string {
 	return []string{
-		"disk_full", "disk_low", "not_published", "degraded", "tor_warning",
+		"disk_full", "disk_low", "quota_full", "not_published", "degraded", "tor_warning",
 		"cases_due", "shreds_overdue", "clock_behind", "swap", "root", "not_fenced", "host_key_on_data_disk",
 	}
 }
@@ -60,6 +60,10 @@ func attention(s status, seen sight) []notice {
 	case s.Free < 2*s.Floor:
 		warn("disk_low", fmt.Sprintf("the disk has %s left, uploads are refused under %s", bytesText(s.Free), bytesText(s.Floor)),
 			"make room on the disk, or move the stopped data folder to a larger one")
+	}
+	if s.Quota > 0 && s.Stored > s.Quota/20*19 {
+		warn("quota_full", fmt.Sprintf("%s of the quota of %s are in use: uploads are refused soon, or already; links still open", bytesText(s.Stored), bytesText(s.Quota)),
+			"raise --quota if the disk has room, or wait until links have ended")
 	}
 	if tor := seen.Tor; tor != nil {
 		switch {

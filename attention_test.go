@@ -25,6 +25,8 @@ func TestAttention(t *testing.T) {
 		{"disk_full", true, func(s *status, _ *sight) { s.Free = s.Floor - 1 }},
 		{"disk_low", true, func(s *status, _ *sight) { s.Free = s.Floor }},
 		{"", false, func(s *status, _ *sight) { s.Free = 2 * s.Floor }},
+		{"quota_full", true, func(s *status, _ *sight) { s.Quota, s.Stored = 100<<20, 96<<20 }},
+		{"", false, func(s *status, _ *sight) { s.Quota, s.Stored = 100<<20, 90<<20 }},
 		{"degraded", true, func(_ *status, o *sight) { o.Tor = &onion.Progress{State: onion.Degraded, Warning: "no network"} }},
 		{"not_published", true, func(_ *status, o *sight) { o.Tor = &onion.Progress{State: onion.Connecting, Percent: 5} }},
 		{"", false, func(_ *status, o *sight) {

@@ -66,6 +66,10 @@ func (s status) metrics(out io.Writer) error {
 		{"emberdrop_log_dead_bytes", "gauge", "Of it, deleted, and erased by the next purge.", "", one(float64(s.Dead))},
 		{"emberdrop_disk_free_bytes", "gauge", "Room on the disk of the data folder.", "", one(float64(s.Free))},
 		{"emberdrop_disk_floor_bytes", "gauge", "Room under which uploads are refused (--free-floor).", "", one(float64(s.Floor))},
+		{"emberdrop_quota_used_bytes", "gauge", "Payloads, and what is set aside for uploads under way.", "", one(float64(s.Stored))},
+		{"emberdrop_quota_bytes", "gauge", "Where uploads are refused (--quota); 0: no limit.", "", one(float64(s.Quota))},
+		{"emberdrop_uploads", "gauge", "Uploads under way.", "", one(float64(s.Uploads))},
+		{"emberdrop_uploads_waiting", "gauge", "Uploads that wait for a place.", "", one(float64(s.Waiting))},
 		{"emberdrop_attention", "gauge", "1 for what needs attention, see emberdrop status; 0 for the rest.", "what", wanting},
 	} {
 		if err := m.write(out); err != nil {

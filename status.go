@@ -38,6 +38,10 @@ type status struct {
 	Cases     int              `json:"cases_open"`       // that wait for a decision
 	CasesDue  int              `json:"cases_due"`        // of them, those with less than 12 hours left, or none
 	Operators []string         `json:"operator_keys"`    // fingerprints of what reports are sealed to
+	Stored    int64            `json:"quota_used_bytes"` // payloads, and what is set aside for uploads under way
+	Quota     int64            `json:"quota_bytes"`      // --quota: uploads stop there; 0: no limit
+	Uploads   int              `json:"uploads"`          // under way
+	Waiting   int              `json:"uploads_waiting"`  // for a place
 	Attention []notice         `json:"attention"`        // what needs the operator, the urgent first
 }
 
@@ -72,6 +76,12 @@ func (s *server) status() (out status, err error) {
 	if out.Payloads, err = s.store.vault.Used(); err != nil {
 		return out, err
 	}
+	room, err := s.links.Room()
+	if err != nil {
+		return out, err
+	}
+	out.Stored, out.Quota = room.Stored+room.Reserved, room.Quota
+	out.Uploads, out.Waiting = s.links.Uploads()
 	if out.Free, err = freeBytes(s.folder.path); err != nil {
 		return out, err
 	}
@@ -126,9 +136,11 @@ func (s status) print(out io.Writer) error {
 address:  %s
 links:    %d live, %d made, %d views, %d ended, %d waiting to be shredded, %d leases open
 disk:     %s in payloads, %s in the log, %s free; uploads stop at %s
+uploads:  %d under way, %d waiting; %s
 `, state, time.Duration(s.Uptime)*time.Second, s.Address,
 		s.Live, s.Created, s.Viewed, s.Ended, s.Unswept, s.Leases,
-		bytesText(s.Payloads), bytesText(int64(s.Log)), bytesText(s.Free), bytesText(s.Floor))
+		bytesText(s.Payloads), bytesText(int64(s.Log)), bytesText(s.Free), bytesText(s.Floor),
+		s.Uploads, s.Waiting, s.quotaText())
 	if err == nil {
 		sealed := "reports are not taken, there is no operator's key"
 		if len(s.Operators) > 0 {
@@ -148,6 +160,13 @@ disk:     %s in payloads, %s in the log, %s free; uploads stop at %s
 		_, err = fmt.Fprintf(out, "  %s %s\n      %s\n", mark, n.Text, n.Do)
 	}
 	return err
+}
+
+func (s status) quotaText() string {
+	if s.Quota == 0 {
+		return "no quota"
+	}
+	return bytesText(s.Stored) + " of the quota of " + bytesText(s.Quota) + " in use"
 }
 
 // bytesText is a size for people, in binary units.
