@@ -61,6 +61,9 @@ func arrange(root *cobra.Command) {
 // sayDefault adds what a flag is when it is not given, where the usage does not
 // say it and pflag will not: it leaves out what is zero.
 func sayDefault(flag *pflag.Flag) {
+	if strings.Contains(flag.Usage, "default") && flag.DefValue == "-1" {
+		flag.DefValue = "0" // the usage says what not to give it means; pflag would say -1 too
+	}
 	for _, said := range []string{"default", "needed", "0: "} {
 		if strings.Contains(flag.Usage, said) {
 			return

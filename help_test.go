@@ -14,7 +14,7 @@ import (
 
 var (
 	aFlag    = regexp.MustCompile(`(?:^|[\s('"` + "`" + `])--([a-z][a-z-]*)`)
-	aCommand = regexp.MustCompile(`\bemberdrop ([a-z][a-z ]*)`)
+	aCommand = regexp.MustCompile(`(?m)(?:^|[\s` + "`" + `]|\./)emberdrop ([a-z][a-z ]*)`)
 )
 
 // ours are the commands that this program brings: not cobra's help and completion.
@@ -121,6 +121,7 @@ func TestHelpShowsEveryFlagWithItsDefault(t *testing.T) {
 func TestREADMEKnowsTheCommandLine(t *testing.T) {
 	root := commands()
 	all := ours(root)
+	root.InitDefaultCompletionCmd()
 	for _, file := range []string{"README.md", "ARCHITECTURE.md"} {
 		raw, err := os.ReadFile(file)
 		if err != nil {
