@@ -70,6 +70,9 @@ func (s *server) admin() http.Handler {
 			return s.links.Mint(n)
 		})
 	})
+	mux.HandleFunc("POST /clients", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, func() (any, error) { return nil, s.admit() })
+	})
 	mux.HandleFunc("GET /passes", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, func() (any, error) { return s.links.Passes() })
 	})

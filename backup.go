@@ -225,7 +225,7 @@ func restoreCommand() *cobra.Command {
 			if err := during(cmd.ErrOrStderr(), "restoring", func() error { return f.restore(b, key, with) }); err != nil {
 				return err
 			}
-			return printAddress(cmd.OutOrStdout(), key)
+			return f.printAddresses(cmd.OutOrStdout(), key)
 		})
 	unlock, seals = lockFlags(cmd), sealFlag(cmd)
 	return cmd

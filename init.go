@@ -42,7 +42,7 @@ func folderCommand(use, short string, args int, run func(cmd *cobra.Command, f f
 }
 
 func initCommand() *cobra.Command {
-	var ifMissing bool
+	var ifMissing, two bool
 	var seals func(folder) (*lock, error)
 	cmd := folderCommand("init --data DIR", "make a data folder: the onion address, the host key, an empty log and vault", 0,
 		func(cmd *cobra.Command, f folder, _ []string) error {
@@ -60,9 +60,15 @@ func initCommand() *cobra.Command {
 			if err := during(cmd.ErrOrStderr(), "making the folder", func() error { return f.create(key, with) }); err != nil {
 				return err
 			}
-			return printAddress(cmd.OutOrStdout(), key)
+			if two {
+				if err := f.split(); err != nil {
+					return err
+				}
+			}
+			return f.printAddresses(cmd.OutOrStdout(), key)
 		})
 	seals = sealFlag(cmd)
+	cmd.Flags().BoolVar(&two, "two-addresses", false, "make an instance with an address to leave, for those who have a key (emberdrop clients), and one to open")
 	cmd.Flags().BoolVar(&ifMissing, "if-missing", false, "do nothing where a data folder is already, as a service wants that makes its own at its first start")
 	return cmd
 }
@@ -78,6 +84,12 @@ func sealFlag(cmd *cobra.Command) func(folder) (*lock, error) {
 		l, err := f.unlock.choose(f.unlock.descriptor)
 		return &l, err
 	}
+}
+
+// printLeaving prints the address to leave something at, where it is another one.
+func printLeaving(out io.Writer, origin string) error {
+	_, err := fmt.Fprintf(out, "to leave: %s\n", origin)
+	return err
 }
 
 func printAddress(out io.Writer, key onion.Key) error {

@@ -66,7 +66,7 @@ func commands() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		initCommand(), serveCommand(), statusCommand(), passesCommand(), takedownCommand(),
+		initCommand(), serveCommand(), statusCommand(), passesCommand(), clientsCommand(), takedownCommand(),
 		putCommand(), getCommand(),
 		keysCommand(), reportsCommand(), reviewCommand(), drawCommand(), videoCommand(), listsCommand(),
 		verifyCommand(), rebuildCommand(), sweepCommand(), purgeCommand(),

@@ -19,6 +19,9 @@ func manual() map[string]chapter {
 	for path, c := range abuseManual(folderFlags) {
 		m[path] = c
 	}
+	for path, c := range clientsManual(folderFlags) {
+		m[path] = c
+	}
 	for path, c := range visitorManual() {
 		m[path] = c
 	}

@@ -73,7 +73,10 @@ func checkPage(ctx context.Context, conn net.Conn) error {
 // address that does not answer yet teaches people to distrust it.
 func (s *server) announce(ctx context.Context, stdout io.Writer) {
 	if s.onion == nil || s.onion.Reached(ctx) == nil {
-		fmt.Fprintf(stdout, "address: %s\n", s.origin)
+		fmt.Fprintf(stdout, "address: %s\n", s.doors.origin)
+		for _, door := range s.doors.all[1:] {
+			printLeaving(stdout, door.origin)
+		}
 	}
 }
 

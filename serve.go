@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,10 +112,9 @@ type server struct {
 	unfenced []string       // what the kernel could not take from this process, see harden.Report
 	super    supervisor
 
-	listener net.Listener
-	origin   string
-	key      onion.Key      // zero with --listen
-	onion    *onion.Service // nil with --listen
+	doors doors
+	key   onion.Key      // zero with --listen
+	onion *onion.Service // nil with --listen
 }
 
 // serve runs until ctx ends or something fails that it cannot mend.
@@ -199,26 +199,27 @@ func (s *server) publish(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	pages := handlers.Config{
-		Links: s.links, Origin: s.origin, Log: s.events, Now: clock, ReceiptTTL: s.flags.receiptTTL,
+		Links: s.links, Origin: s.doors.origin, Log: s.events, Now: clock, ReceiptTTL: s.flags.receiptTTL,
 		Limits: handlers.Limits{
 			MaxFile: s.flags.maxFile, MaxPassFile: s.flags.maxPass, MaxUpload: s.flags.maxUpload, AnyFile: s.flags.anyFile,
 		},
 	}
 	s.flags.limits.forHandlers(&pages)
-	handler, err := handlers.New(pages)
-	if err != nil {
+	if err := s.doors.serveAll(pages); err != nil {
 		if s.onion != nil {
 			return errors.Join(err, s.onion.Close())
 		}
-		return errors.Join(err, s.listener.Close())
+		return errors.Join(err, s.doors.closeListeners())
 	}
-	public, private := handlers.NewServer(handler), &http.Server{Handler: s.admin(), ReadHeaderTimeout: time.Minute}
+	private := &http.Server{Handler: s.admin(), ReadHeaderTimeout: time.Minute}
 	var running sync.WaitGroup
 	running.Go(func() { s.sweeper.Run(ctx) })
 	running.Go(func() { s.panicOn(ctx) })
 	running.Go(func() { s.folder.keepBallast(ctx, s.flags.floor) })
 	running.Go(func() { s.ended(private.Serve(admin)) })
-	running.Go(func() { s.ended(public.Serve(s.listener)) })
+	for _, door := range s.doors.all {
+		running.Go(func() { s.ended(door.server.Serve(door.listener)) })
+	}
 	running.Go(func() { s.announce(ctx, stdout) })
 	running.Go(func() { s.super.guard(ctx, s.alive) })
 	// What cannot be mended has been ruled out. A network that is not there yet must not hold up the boot.
@@ -232,9 +233,7 @@ func (s *server) publish(ctx context.Context, stdout, stderr io.Writer) error {
 	// Downloads get a moment; after a panic nobody does, but the operator's answer.
 	calm, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if errors.Is(err, errPanicked) || public.Shutdown(calm) != nil {
-		public.Close()
-	}
+	s.doors.shutdown(calm, errors.Is(err, errPanicked))
 	private.Shutdown(calm)
 	if s.onion != nil {
 		err = errors.Join(err, s.onion.Close())
@@ -274,11 +273,14 @@ func (s *server) door(ctx context.Context, stderr io.Writer) error {
 	cfg.Progress = func(p onion.Progress) { bar.show(p); s.super.show(p) }
 	s.flags.reachFlags.forOnion(&cfg)
 	s.flags.limits.forOnion(&cfg)
-	var err error
+	err := s.onionDoors(&cfg)
+	if err != nil {
+		return err
+	}
 	if s.onion, err = onion.Start(ctx, cfg); err != nil {
 		return err
 	}
-	s.listener, s.origin = s.onion.Listener(), "http://"+s.key.Address()
+	s.opened()
 	return nil
 }
 
@@ -291,18 +293,17 @@ func removeStale(path string) {
 	}
 }
 
-func (s *server) plainDoor() (err error) {
+func (s *server) plainDoor() error {
 	network, address := "tcp", s.flags.listen
 	if path, unix := strings.CutPrefix(address, "unix:"); unix {
 		network, address = "unix", path
 		removeStale(path)
 	}
-	if s.listener, err = net.Listen(network, address); err != nil {
+	listener, err := net.Listen(network, address)
+	if err != nil {
 		return err
 	}
-	s.origin = strings.TrimSuffix(s.flags.publicURL, "/")
-	if s.origin == "" {
-		s.origin = "http://" + s.listener.Addr().String()
-	}
+	origin := cmp.Or(strings.TrimSuffix(s.flags.publicURL, "/"), "http://"+listener.Addr().String())
+	s.doors = doors{all: []*door{{origin: origin, listener: listener}}, origin: origin}
 	return nil
 }

@@ -59,7 +59,7 @@ func (s *server) status() (out status, err error) {
 		return out, err
 	}
 	out = status{
-		Version: version, State: "serving", Percent: 100, Address: s.origin, Uptime: int64(time.Since(s.started).Seconds()),
+		Version: version, State: "serving", Percent: 100, Address: s.doors.origin, Uptime: int64(time.Since(s.started).Seconds()),
 		Leases: s.links.Leases(), Created: totals.Created, Viewed: totals.Viewed,
 		EndedBy: map[string]int64{}, Overdue: health.Overdue, Log: size.Disk, Dead: size.Dead, Floor: s.flags.floor,
 	}

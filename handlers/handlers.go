@@ -50,6 +50,12 @@ type Config struct {
 	// http://xyz.onion. It cannot be empty.
 	Origin string
 
+	// Here is what the addresses of this half begin with, as Origin; "" means Origin.
+	Here string
+
+	// Half is what is served here; the zero value means all of it.
+	Half Half
+
 	// Log gets constant categories only; nil means nowhere.
 	Log *slog.Logger
 
@@ -109,6 +115,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if u, err := url.Parse(cfg.Origin); err != nil || u.Host == "" || u.Path != "" {
 		return nil, errors.New("handlers: the origin is not scheme://host")
+	}
+	if cfg.Here == "" {
+		cfg.Here = cfg.Origin
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -219,6 +228,9 @@ func (s *site) routes() map[string]action {
 func (s *site) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for pattern, do := range s.routes() {
+		if !s.Half.serves(pattern) {
+			continue
+		}
 		mux.Handle(pattern, s.handle(do))
 	}
 	for _, a := range views.Assets() {

@@ -28,7 +28,7 @@ func (s *site) uploadPage(v *visit) error {
 		return s.home(v) // Back, to share something else: under this id there is a link already
 	}
 	if !v.html {
-		return v.text(http.StatusOK, v.words.Say("text.upload", "Address", s.Origin+"/"))
+		return v.text(http.StatusOK, v.words.Say("text.upload", "Address", s.Here+"/"))
 	}
 	return s.zipped(v, func(v *visit) error {
 		return v.page(http.StatusOK, policyUpload, s.uploadPageOf(id).Page(v.words))

@@ -110,11 +110,24 @@ func (s *Service) remedy(what deed) {
 		s.host.replace("visitors do not get through")
 		return
 	}
+	s.republish(tor, "")
+}
+
+// republish takes every door off a tor and puts it on again; trouble, if any, is what to tell meanwhile.
+func (s *Service) republish(tor *instance, trouble string) {
+	s.publishing.Lock() // one at a time, or one would put on what the other takes off
+	defer s.publishing.Unlock()
 	s.update(func() { // what was uploaded is no longer true
 		s.front.machine.unpublish()
 		s.front.moved = s.now()
+		s.doctor.doubt(s.now())
+		if trouble != "" {
+			s.trouble = trouble
+		}
 	})
-	_ = tor.control.delOnion(s.cfg.Key.serviceID()) // a tor that has lost it needs it all the more
+	for _, id := range s.ids {
+		_ = tor.control.delOnion(id) // a tor that has lost it needs it all the more
+	}
 	if err := s.put(tor.control); err != nil {
 		s.host.replace("tor does not take the service")
 	}
@@ -151,12 +164,25 @@ func (s *Service) prove(ctx context.Context) {
 	}
 }
 
-// probe is one visit to ourselves.
+// probe is a visit to each of our addresses.
 func (s *Service) probe(ctx context.Context, tor *instance) error {
 	if err := s.fresh(ctx, tor); err != nil {
 		return err
 	}
-	conn, err := dialOnion(ctx, s.cfg.scoutSocket(), s.cfg.Key.Address())
+	for _, d := range s.openDoors() {
+		if d.Private && s.pass.use(tor.control, d.Key.serviceID()) != nil {
+			return errNoProbe
+		}
+		if err := s.knock(ctx, d.Key.Address()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// knock is one visit to one of our addresses.
+func (s *Service) knock(ctx context.Context, address string) error {
+	conn, err := dialOnion(ctx, s.cfg.scoutSocket(), address)
 	if err != nil {
 		return err
 	}
@@ -232,9 +258,11 @@ func (s *Service) takeLeave() {
 	if tor == nil {
 		return
 	}
-	if _, err := tor.control.requestWithin(leavePatience, "DEL_ONION", "DEL_ONION "+s.cfg.Key.serviceID()); errors.Is(err, errSilent) {
-		tor.kill() // it hangs: nothing that it is told now is heard
-		return
+	for _, id := range s.ids {
+		if _, err := tor.control.requestWithin(leavePatience, "DEL_ONION", "DEL_ONION "+id); errors.Is(err, errSilent) {
+			tor.kill() // it hangs: nothing that it is told now is heard
+			return
+		}
 	}
 	time.Sleep(leave) // tor answers before its cells are out
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/textproto"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -106,27 +106,17 @@ func rawEvent(e bine.Event) (event, bool) {
 	return event{}, false
 }
 
-// addOnion asks for our service and returns the id that tor made of the key. The service ends with this
-// connection: no Detach. bine's own request is not used because it does not know proof of work.
-func (c *control) addOnion(cfg Config) (string, error) {
-	var line strings.Builder
-	fmt.Fprintf(&line, "ADD_ONION ED25519-V3:%s Flags=MaxStreamsCloseCircuit MaxStreams=%d", cfg.Key.blob(), cfg.MaxStreams)
-	if !cfg.NoPoW {
-		fmt.Fprintf(&line, " PoWDefensesEnabled=1 PoWQueueRate=%d PoWQueueBurst=%d", cfg.PoWRate, cfg.PoWBurst)
-	}
-	// The bare file name, because ADD_ONION cannot quote and a folder's name may hold a space; tor runs in
-	// the socket's folder.
-	fmt.Fprintf(&line, " Port=80,unix:%s", filepath.Base(cfg.Target))
-	resp, err := c.request("ADD_ONION", line.String())
+// addOnion asks for a door and checks the id that tor made of its key. The service ends with this connection: no
+// Detach.
+func (c *control) addOnion(cfg Config, d Door, probe Client) error {
+	resp, err := c.request("ADD_ONION", d.addOnion(cfg, probe))
 	if err != nil {
-		return "", err
+		return err
 	}
-	for _, l := range resp.Data {
-		if id, ok := strings.CutPrefix(l, "ServiceID="); ok {
-			return id, nil
-		}
+	if !slices.Contains(resp.Data, "ServiceID="+d.Key.serviceID()) {
+		return fmt.Errorf("%w: ADD_ONION: another address of our key, or none", ErrControl)
 	}
-	return "", fmt.Errorf("%w: ADD_ONION: no ServiceID", ErrControl)
+	return nil
 }
 
 func (c *control) enableNetwork() error {

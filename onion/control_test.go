@@ -34,6 +34,7 @@ func scripted(t *testing.T, answer func(line string) string) *control {
 func TestAddOnionLine(t *testing.T) {
 	key := fromSeed(make([]byte, 32))
 	blob := base64.StdEncoding.EncodeToString(key.Marshal()[32:])
+	probe := Client{9}
 	for name, c := range map[string]struct {
 		cfg  Config
 		want string
@@ -42,6 +43,10 @@ func TestAddOnionLine(t *testing.T) {
 		"own limits": {Config{MaxStreams: 8, PoWRate: 10, Target: "/a b/x"},
 			"Flags=MaxStreamsCloseCircuit MaxStreams=8 PoWDefensesEnabled=1 PoWQueueRate=10 PoWQueueBurst=100 Port=80,unix:x"},
 		"no proof of work": {Config{NoPoW: true}, "Flags=MaxStreamsCloseCircuit MaxStreams=64 Port=80,unix:web.sock"},
+		"private": {Config{NoPoW: true, Private: true, Clients: []Client{{1}}},
+			"Flags=MaxStreamsCloseCircuit,V3Auth MaxStreams=64 ClientAuthV3=" + probe.String() + " ClientAuthV3=" + Client{1}.String() + " Port=80,unix:web.sock"},
+		"private, and nobody has a key": {Config{NoPoW: true, Private: true},
+			"Flags=MaxStreamsCloseCircuit,V3Auth MaxStreams=64 ClientAuthV3=" + probe.String() + " Port=80,unix:web.sock"},
 	} {
 		c.cfg.DataDir, c.cfg.Key = "/d", key
 		cfg, err := c.cfg.withDefaults()
@@ -49,13 +54,17 @@ func TestAddOnionLine(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got string
-		ctl := scripted(t, func(line string) string { got = line; return "250-ServiceID=abc\r\n250 OK\r\n" })
-		id, err := ctl.addOnion(cfg)
-		if id != "abc" || err != nil {
-			t.Errorf("%s: %q, %v", name, id, err)
+		ctl := scripted(t, func(line string) string { got = line; return "250-ServiceID=" + key.serviceID() + "\r\n250 OK\r\n" })
+		d := Door{Key: cfg.Key, Target: cfg.Target, Private: cfg.Private, Clients: cfg.Clients}
+		if err := ctl.addOnion(cfg, d, probe); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 		if want := "ADD_ONION ED25519-V3:" + blob + " " + c.want; got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, want)
+		}
+		ctl = scripted(t, func(string) string { return "250-ServiceID=abc\r\n250 OK\r\n" })
+		if err := ctl.addOnion(cfg, d, probe); !errors.Is(err, ErrControl) {
+			t.Errorf("%s: another address is taken: %v", name, err)
 		}
 	}
 }
@@ -63,8 +72,7 @@ func TestAddOnionLine(t *testing.T) {
 // An error names the command and the status, and quotes neither what we sent nor what tor said.
 func TestRequestErrors(t *testing.T) {
 	ctl := scripted(t, func(line string) string { return "512 Bad arguments: " + line + "\r\n" })
-	cfg := Config{DataDir: "/d", Key: NewKey(), Target: "/d/web.sock"}
-	_, err := ctl.addOnion(cfg)
+	err := ctl.addOnion(Config{}, Door{Key: NewKey(), Target: "/d/web.sock"}, Client{})
 	if !errors.Is(err, ErrControl) || !strings.HasSuffix(err.Error(), "ADD_ONION: status 512") {
 		t.Errorf("got %v", err)
 	}

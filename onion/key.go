@@ -3,7 +3,9 @@ package onion
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/sha3"
 	"crypto/sha512"
 	"encoding/base32"
@@ -41,6 +43,17 @@ type Key struct {
 func NewKey() Key {
 	seed := make([]byte, ed25519.SeedSize)
 	rand.Read(seed) // never fails
+	defer clear(seed)
+	return fromSeed(seed)
+}
+
+// Derive makes another key out of this one, the same for the same label each time. Who has that one cannot come back
+// to this one, and the two addresses show no kinship: HKDF-SHA256 (RFC 5869) of the secret scalar and prefix.
+func (k Key) Derive(label string) Key {
+	seed, err := hkdf.Key(sha256.New, k.expanded[:], nil, label, ed25519.SeedSize)
+	if err != nil {
+		panic(err) // the length is a constant that fits
+	}
 	defer clear(seed)
 	return fromSeed(seed)
 }

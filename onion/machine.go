@@ -1,6 +1,7 @@
 package onion
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,19 +14,20 @@ type event struct {
 
 // machine turns tor's events into a state. It is pure: no clock, no connection, nothing to wait for.
 type machine struct {
-	id      string // our service, the address without ".onion"
-	state   State  // as if nothing were wrong; progress() adds Degraded
+	ids     []string // our services, the addresses without ".onion"
+	state   State    // as if nothing were wrong; progress() adds Degraded
 	percent int
 	summary string
 
-	pending map[string]int // directory -> uploads under way: an UPLOADED counts only against one of ours
+	pending  map[string]int  // id and directory -> uploads under way: an UPLOADED counts only against one of ours
+	uploaded map[string]bool // ids of which a directory has the descriptor
 
 	// What is wrong, each until tor takes it back; "" is nothing.
 	network, circuits, clock, bootstrap, directories, version string
 }
 
-func newMachine(id string) machine {
-	return machine{id: id, state: Starting, pending: make(map[string]int)}
+func newMachine(ids ...string) machine {
+	return machine{ids: ids, state: Starting, pending: make(map[string]int), uploaded: make(map[string]bool)}
 }
 
 func (m *machine) progress() Progress {
@@ -118,10 +120,10 @@ func complaint(reason string) string {
 
 // descriptor follows HS_DESC (control-spec 4.1.25): ACTION, ADDRESS, AUTH, DIRECTORY and more.
 func (m *machine) descriptor(f []string) {
-	if len(f) < 4 || f[1] != m.id {
+	if len(f) < 4 || !slices.Contains(m.ids, f[1]) {
 		return
 	}
-	directory := f[3]
+	directory := f[1] + " " + f[3]
 	switch f[0] {
 	case "UPLOAD":
 		if len(m.pending) > 1024 { // uploads that timed out are never spoken of again
@@ -131,8 +133,9 @@ func (m *machine) descriptor(f []string) {
 	case "UPLOADED":
 		if m.settle(directory) {
 			m.directories = ""
+			m.uploaded[f[1]] = true
 			// Uploads begin only when tor is connected, whatever order the events came in.
-			if m.state != Stopped {
+			if m.state != Stopped && len(m.uploaded) == len(m.ids) {
 				m.state = Published
 			}
 		}
@@ -149,6 +152,7 @@ func (m *machine) unpublish() {
 		m.state = Publishing
 	}
 	clear(m.pending)
+	clear(m.uploaded)
 	m.directories = ""
 }
 

@@ -9,7 +9,6 @@ package onion
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -50,6 +49,10 @@ type Config struct {
 	Progress   func(Progress) // called in order, never twice at a time, after Start has returned or shortly before; nil: nobody asks
 	Pace       Pace           // how often and how long; zero: what suits the public network
 
+	Private bool     // only Clients get in, nobody if there are none; false: everybody
+	Clients []Client // who gets in, if it is private
+	Second  *Door    // another address of the same service; nil: none
+
 	// Check looks at a connection to the service that came through Tor, as a visitor's would, and says whether
 	// what answers there is us. It closes nothing, and must count nothing. nil: that a connection is made is enough.
 	Check func(ctx context.Context, conn net.Conn) error
@@ -70,6 +73,15 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Target, err = filepath.Abs(c.Target); err != nil {
 		return c, err
+	}
+	if len(c.Clients) > MaxClients || c.Second != nil && len(c.Second.Clients) > MaxClients {
+		return c, ErrTooMany
+	}
+	if c.Second != nil {
+		second := *c.Second
+		if c.Second = &second; second.Key.isZero() || second.Key == c.Key || filepath.Dir(second.Target) != filepath.Dir(c.Target) {
+			return c, errors.New("onion: a second address needs a key of its own, and a socket in the folder of the first")
+		}
 	}
 	if c.Tor == "" {
 		c.Tor = "tor"
@@ -103,19 +115,23 @@ func (c Config) withDefaults() (Config, error) {
 // Service is an onion service that stays up by itself: what ends is started again, under the same address, until
 // Close. Tor runs in processes of its own, one that serves and one that only probes.
 type Service struct {
-	cfg      Config
-	tor      string // absolute path
-	listener *net.UnixListener
-	notify   *notifier
-	began    time.Time      // carries the steady clock that the doctor counts by
-	kick     chan struct{}  // something happened: the doctor should look
-	end      func()         // ends every loop
-	running  sync.WaitGroup // the loops
-	host     *keeper        // of the tor that serves
-	scout    *keeper        // of the tor that probes
-	unboxed  atomic.Bool    // tor cannot live in its own sandbox here
+	cfg     Config
+	tor     string // absolute path
+	pass    pass   // of our own probe
+	notify  *notifier
+	began   time.Time      // carries the steady clock that the doctor counts by
+	ids     []string       // of every door, the addresses without ".onion"
+	kick    chan struct{}  // something happened: the doctor should look
+	end     func()         // ends every loop
+	running sync.WaitGroup // the loops
+	host    *keeper        // of the tor that serves
+	scout   *keeper        // of the tor that probes
+	unboxed atomic.Bool    // tor cannot live in its own sandbox here
+
+	publishing sync.Mutex // held while doors are taken off and put on
 
 	mu      sync.Mutex // guards what follows
+	doors   []*door    // as many as at the start; who may enter changes
 	front   side       // the tor that serves
 	back    side       // the tor that probes
 	doctor  *doctor
@@ -158,15 +174,18 @@ func Start(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if err := writeTorrc(cfg); err != nil {
 		return nil, err
 	}
-	listener, err := listen(cfg.Target)
+	doors, err := cfg.doors()
 	if err != nil {
 		return nil, err
 	}
 	s := &Service{
-		cfg: cfg, tor: tor, listener: listener, notify: newNotifier(cfg.Progress), began: time.Now(), kick: make(chan struct{}, 1),
+		cfg: cfg, tor: tor, doors: doors, pass: newPass(), notify: newNotifier(cfg.Progress), began: time.Now(), kick: make(chan struct{}, 1),
 		doctor: newDoctor(cfg.Pace), reached: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.front.machine, s.back.machine = newMachine(cfg.Key.serviceID()), newMachine("")
+	for _, d := range doors {
+		s.ids = append(s.ids, d.Key.serviceID())
+	}
+	s.front.machine, s.back.machine = newMachine(s.ids...), newMachine()
 	s.host = newKeeper(cfg.Pace, s.launchHost, func(why string) { s.lost(&s.front, why) })
 	s.scout = newKeeper(cfg.Pace, s.launchScout, func(why string) { s.lost(&s.back, why) })
 	first, err := s.launchHost(ctx)
@@ -174,7 +193,9 @@ func Start(ctx context.Context, cfg Config) (_ *Service, err error) {
 		first, err = s.launchHost(ctx)
 	}
 	if err != nil {
-		listener.Close()
+		for _, d := range doors {
+			d.listener.Close()
+		}
 		s.notify.close()
 		return nil, err
 	}
@@ -219,13 +240,24 @@ func (s *Service) unbox() {
 	}
 }
 
-// put asks a tor to serve.
+// put asks a tor to serve every door.
 func (s *Service) put(c *control) error {
-	id, err := c.addOnion(s.cfg)
-	if err == nil && id != s.cfg.Key.serviceID() {
-		return fmt.Errorf("%w: it made another address of our key", ErrControl)
+	for _, d := range s.openDoors() {
+		if err := c.addOnion(s.cfg, d, s.pass.public); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
+}
+
+// openDoors are the doors as they are now.
+func (s *Service) openDoors() (doors []Door) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.doors {
+		doors = append(doors, d.Door)
+	}
+	return doors
 }
 
 // bring launches a tor for one side and tells it what it is for.
@@ -234,7 +266,7 @@ func (s *Service) bring(ctx context.Context, side *side, p program, prepare func
 	s.update(func() {
 		side.turn++
 		turn = side.turn
-		side.machine = newMachine(side.machine.id)
+		side.machine = newMachine(side.machine.ids...)
 		side.moved = s.now()
 	})
 	tor, err := launch(ctx, p)
@@ -284,7 +316,7 @@ func (s *Service) lost(side *side, why string) {
 	s.update(func() {
 		side.tor = nil
 		side.turn++ // its last events come late
-		side.machine = newMachine(side.machine.id)
+		side.machine = newMachine(side.machine.ids...)
 		if side == &s.front {
 			s.cfg.Log.Warn("tor is started again", "category", whyCategory(why))
 			s.trouble = why + ": it is started again"
@@ -352,7 +384,15 @@ func (s *Service) progress() Progress {
 func (s *Service) Address() string { return s.cfg.Key.Address() }
 
 // Listener returns the unix listener that tor connects to. It stays open when tor dies; Close closes it.
-func (s *Service) Listener() net.Listener { return s.listener }
+func (s *Service) Listener() net.Listener { return s.doors[0].listener }
+
+// Second returns the listener of the second address, nil if there is none.
+func (s *Service) Second() net.Listener {
+	if len(s.doors) < 2 {
+		return nil
+	}
+	return s.doors[1].listener
+}
 
 // Progress returns how far along the service is now.
 func (s *Service) Progress() Progress {
@@ -384,8 +424,10 @@ func (s *Service) Close() error {
 		s.running.Wait()
 		s.update(func() { s.closed = true })
 		close(s.done)
-		if err = s.listener.Close(); errors.Is(err, net.ErrClosed) {
-			err = nil // the server that used it closed it first
+		for _, d := range s.doors {
+			if e := d.listener.Close(); !errors.Is(e, net.ErrClosed) { // the server that used it may have closed it first
+				err = errors.Join(err, e)
+			}
 		}
 		s.notify.close()
 	})
