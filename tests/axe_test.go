@@ -109,10 +109,7 @@ const faulty = `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><titl
 // and in Persian, which runs from right to left, in both colour schemes.
 func TestAxe(t *testing.T) {
 	core := axeCore(t)
-	dir := t.TempDir()
-	if out, err := exec.CommandContext(t.Context(), "go", "run", "emberdrop/views/preview", dir).CombinedOutput(); err != nil {
-		t.Fatalf("preview: %v\n%s", err, out)
-	}
+	dir := previews(t)
 	pages := []string{"/faulty.html"}
 	for _, lang := range []string{"en", "fa"} {
 		found, err := filepath.Glob(filepath.Join(dir, "*."+lang+".html"))

@@ -76,6 +76,8 @@ func (p *tap) serve(c net.Conn) {
 		return
 	}
 	defer up.Close()
+	// Little is under way unseen: what tor has sent is soon what the browser has.
+	up.(*net.TCPConn).SetReadBuffer(64 << 10)
 	if !p.greet(c, up) {
 		return
 	}

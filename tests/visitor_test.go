@@ -71,9 +71,9 @@ func (v visitor) wantOwnRequests() {
 		v.t.Errorf("the network log is blind: %d requests, hosts %q", own, hosts)
 	}
 	for _, host := range hosts {
-		// Chromium asks its maker for three things that no flag turns off; the page has no part in it.
+		// Chromium asks its maker for a few things that no flag turns off; the page has no part in it.
 		_, chromium := v.f.(*browser.Chromium)
-		if its := strings.Contains(host, ".google.com:") || strings.Contains(host, ".googleapis.com:"); host != origin.Host+":80" && !(chromium && its) {
+		if its := strings.Contains(host, ".google.com:") || strings.Contains(host, ".googleapis.com:") || strings.Contains(host, ".gvt1.com:"); host != origin.Host+":80" && !(chromium && its) {
 			v.t.Errorf("the browser connects to %s", host)
 		}
 	}

@@ -107,7 +107,7 @@ func (c *Chromium) launch(program string) error {
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-domain-reliability", "--no-pings",
 		// An onion has no https; elsewhere too an address is taken as it was typed.
 		"--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,OptimizationHints,MediaRouter,AutofillServerCommunication",
-		// Few of the calls of Chromium's own; three hosts of its maker it asks for all the same.
+		// Few of the calls of Chromium's own; some hosts of its maker it asks for all the same.
 		"--disable-extensions", "--disable-default-apps", "--disable-component-extensions-with-background-pages", "--disable-client-side-phishing-detection",
 
 		"--autoplay-policy=user-gesture-required"}
