@@ -16,11 +16,11 @@ import (
 )
 
 // TestOneAnswerTakesOneTime is law 5 by the clock: a link that ended, one that
-// was destroyed, one that never was and what is no link are answered in the same
+// was destroyed, one that is held, one that never was and what is no link are answered in the same
 // time. The requests are interleaved, so that whatever else the machine does
 // falls on all of them alike. EMBERDROP_SOAK makes it 10 000 of each.
 func TestOneAnswerTakesOneTime(t *testing.T) {
-	s := openSite(t)
+	s, _ := operated(t)
 	photo := instance.File("x.jpg", sample.Photo(320, 240, 1))
 	burned, _ := s.share(t, photo, instance.Text("burn", "on"))
 	lease := strings.TrimSuffix(s.ask(t, "POST", burned).Header.Get("Content-Location"), "/1")
@@ -31,10 +31,12 @@ func TestOneAnswerTakesOneTime(t *testing.T) {
 	destroyed, receipt := s.share(t, photo)
 	s.ask(t, "POST", receipt+"/destroy")
 	eventually(t, "both links are shredded", func() bool { return len(leftovers(t, s.data)) == 0 })
+	held, _ := s.share(t, photo)
+	s.hold(t, held)
 	live, _ := s.share(t, photo)
 
 	kinds := []timed{
-		{name: "burned", target: burned}, {name: "destroyed", target: destroyed},
+		{name: "burned", target: burned}, {name: "destroyed", target: destroyed}, {name: "held", target: held},
 		{name: "never existed", target: "/s/" + stranger}, {name: "malformed", target: "/s/" + strings.Repeat("1", 52)},
 		{name: "live", target: live}, // another answer: shows that the clock can tell
 	}
@@ -45,7 +47,7 @@ func TestOneAnswerTakesOneTime(t *testing.T) {
 	for _, method := range []string{"GET", "POST"} {
 		compared := kinds
 		if method == "POST" {
-			compared = kinds[:4] // of a live link it is a view
+			compared = kinds[:5] // of a live link it is a view
 		}
 		for try := 1; ; try++ {
 			s.clock(t, method, compared, rounds)
