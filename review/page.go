@@ -197,6 +197,18 @@ func (p Page) item() string {
 	return fmt.Sprintf("%s, %d bytes", p.Kind, p.Size)
 }
 
+// about is a category in words.
+func (p Page) about() string {
+	words := map[string]string{
+		"machine": "found by the scan at upload", "child": "sexual abuse of children", "intimate": "intimate images without consent",
+		"violence": "violence or terror", "personal": "personal data", "malware": "malware or spam",
+	}
+	if said := words[p.Category]; said != "" {
+		return said
+	}
+	return p.Category
+}
+
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return "not set"
