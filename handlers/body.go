@@ -15,9 +15,10 @@ type body struct {
 	src    io.ReadCloser
 	ctl    *http.ResponseController
 	stall  time.Duration
-	max    int64       // bytes that may still come
-	until  time.Time   // when it must be over; zero: whenever
-	wanted func() bool // whether others wait for its place; nil: nobody does
+	slow   time.Duration // for so long it may stay below a trickle
+	max    int64         // bytes that may still come
+	until  time.Time     // when it must be over; zero: whenever
+	wanted func() bool   // whether others wait for its place; nil: nobody does
 	err    error
 	begun  bool
 	meter  *meter // counts what arrives
@@ -26,19 +27,25 @@ type body struct {
 	markGot int64     // how much had arrived then
 }
 
-// The least progress of an upload that others wait for: 300 KiB in ten minutes
-// (with the usual stall of one), a tenth of what a bad circuit carries. It is far
-// below any speed at which people share photos, so that only what was made to be
-// slow is cut off.
-const (
-	trickle      = 300 << 10 // bytes
-	trickleTimes = 10        // of stall
-)
+// trickle is the least progress, in bytes, of an upload that others wait for, in
+// ten minutes if nothing else is set: a tenth of what a bad circuit carries. It is
+// far below any speed at which people share photos, so that only what was made to
+// be slow is cut off.
+const trickle = 300 << 10
 
-func newBody(w http.ResponseWriter, r *http.Request, stall time.Duration, max int64) *body {
-	b := &body{src: r.Body, ctl: http.NewResponseController(w), stall: stall, max: max, meter: &meter{total: r.ContentLength}}
+func (s *site) newBody(w http.ResponseWriter, r *http.Request, max int64) *body {
+	b := &body{src: r.Body, ctl: http.NewResponseController(w), stall: s.Stall, slow: s.Trickle, max: max, meter: &meter{total: r.ContentLength}}
 	r.Body = b
 	return b
+}
+
+// formTimes is how long a form without files may take to arrive, in stalls.
+const formTimes = 5
+
+// formBody makes the body of a form of short fields: a few lines, which need not
+// take long, whoever comes in drops.
+func (s *site) formBody(v *visit, most int64) {
+	s.newBody(v.w, v.r, most+framing).until = time.Now().Add(formTimes * s.Stall)
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -84,7 +91,7 @@ func (b *body) pace(got int64) error {
 		b.mark, b.markGot = now, got
 		return nil
 	}
-	if b.wanted != nil && now.Sub(b.mark) > trickleTimes*b.stall && b.wanted() {
+	if b.wanted != nil && now.Sub(b.mark) > b.slow && b.wanted() {
 		return errSlow
 	}
 	return nil

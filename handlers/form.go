@@ -257,7 +257,7 @@ func readReveal(r *http.Request) (map[string]string, error) {
 
 // readForm reads a form of short fields.
 func (s *site) readForm(v *visit, most int64, known map[string]int) (map[string]string, error) {
-	newBody(v.w, v.r, s.Stall, most+framing)
+	s.formBody(v, most)
 	return readFields(v.r, int(most), known, errMalformedForm)
 }
 

@@ -73,6 +73,10 @@ type Config struct {
 	// download takes altogether does not matter.
 	Stall time.Duration
 
+	// Trickle is how long an upload that others wait for may stay below 300 KiB; 0
+	// means ten times Stall.
+	Trickle time.Duration
+
 	// Connections is how many are open at once; 0 means 1000. A quarter of them may
 	// be progress frames.
 	Connections int
@@ -127,6 +131,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Stall == 0 {
 		cfg.Stall = time.Minute
+	}
+	if cfg.Trickle == 0 {
+		cfg.Trickle = 10 * cfg.Stall
 	}
 	if cfg.Connections == 0 {
 		cfg.Connections = 1000

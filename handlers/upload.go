@@ -81,7 +81,7 @@ func (s *site) upload(v *visit) error {
 		}
 	}
 	most := s.Limits.MaxUpload + framing
-	b := newBody(v.w, v.r, s.Stall, most)
+	b := s.newBody(v.w, v.r, most)
 	answer, repeat, err := s.take(v, b, id, most)
 	// Told in the progress frame as well: where the browser sends the form again,
 	// the frame for the answer may stay empty.

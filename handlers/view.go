@@ -6,15 +6,11 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"time"
 
 	"emberdrop/link"
 	"emberdrop/seal"
 	"emberdrop/views"
 )
-
-// revealTimes is how long the form of a reveal may take to arrive, in stalls.
-const revealTimes = 5
 
 // preview shows a link without opening it.
 func (s *site) preview(v *visit) error {
@@ -33,8 +29,7 @@ func (s *site) preview(v *visit) error {
 // reveal opens a link: the one request that counts.
 func (s *site) reveal(v *visit) error {
 	secret := v.r.PathValue("secret")
-	// A few lines, which need not take long.
-	newBody(v.w, v.r, s.Stall, maxReveal+framing).until = time.Now().Add(revealTimes * s.Stall)
+	s.formBody(v, maxReveal)
 	fields, err := readReveal(v.r)
 	if err != nil {
 		// A link that is not there has one answer, whatever was sent to it.
