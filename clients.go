@@ -125,6 +125,9 @@ func keysFor(list []admitted, door string) (keys []onion.Client) {
 
 // tell has a running server read the list; without one it is read at the next start.
 func (f folder) tell(ctx context.Context) error {
+	if err := f.handBack(); err != nil { // or a server that is not root could not read what root wrote
+		return err
+	}
 	err := f.ask(ctx, "POST", "/clients", nil)
 	if errors.Is(err, errNotRunning) {
 		return nil

@@ -25,8 +25,10 @@ type door struct {
 	server   *handlers.Server
 }
 
-// serveAll makes a server for every door.
+// serveAll makes a server for every door. They share the connections that there may be: a crowd at one must not keep
+// the other from having any.
 func (d *doors) serveAll(cfg handlers.Config) error {
+	cfg.Connections /= len(d.all)
 	for _, door := range d.all {
 		cfg.Half, cfg.Here = door.half, door.origin
 		service, err := handlers.New(cfg)

@@ -18,9 +18,10 @@ import (
 // status is what `emberdrop status` shows; its JSON names are an interface.
 type status struct {
 	Version   string           `json:"version"`
-	State     string           `json:"state"`   // of the onion service, or "serving" with --listen
-	Percent   int              `json:"percent"` // of tor's bootstrap; 100 with --listen
-	Address   string           `json:"address"` // what links begin with
+	State     string           `json:"state"`                   // of the onion service, or "serving" with --listen
+	Percent   int              `json:"percent"`                 // of tor's bootstrap; 100 with --listen
+	Address   string           `json:"address"`                 // what links begin with
+	Leave     string           `json:"leave_address,omitempty"` // where uploads go, if that is another one
 	Uptime    int64            `json:"uptime_seconds"`
 	Live      int64            `json:"links_live"`
 	Leases    int              `json:"leases"`
@@ -86,6 +87,9 @@ func (s *server) status() (out status, err error) {
 		return out, err
 	}
 	seen := sight{Uptime: time.Since(s.started), Behind: health.Behind, Root: os.Geteuid() == 0, Swap: harden.Swapping(), Unfenced: s.unfenced, HostKeyHere: !s.sealed && s.folder.hostKeyHere()}
+	for _, door := range s.doors.all[1:] {
+		out.Leave = door.origin
+	}
 	if s.onion != nil {
 		now := s.onion.Progress()
 		out.State, out.Percent, seen.Tor = string(now.State), now.Percent, &now
@@ -132,12 +136,16 @@ func (s status) print(out io.Writer) error {
 	if s.Percent < 100 {
 		state += fmt.Sprintf(" (%d %%)", s.Percent)
 	}
+	address := s.Address
+	if s.Leave != "" {
+		address += " to open, " + s.Leave + " to leave something"
+	}
 	_, err := fmt.Fprintf(out, `state:    %s, up %s
 address:  %s
 links:    %d live, %d made, %d views, %d ended, %d waiting to be shredded, %d leases open
 disk:     %s in payloads, %s in the log, %s free; uploads stop at %s
 uploads:  %d under way, %d waiting; %s
-`, state, time.Duration(s.Uptime)*time.Second, s.Address,
+`, state, time.Duration(s.Uptime)*time.Second, address,
 		s.Live, s.Created, s.Viewed, s.Ended, s.Unswept, s.Leases,
 		bytesText(s.Payloads), bytesText(int64(s.Log)), bytesText(s.Free), bytesText(s.Floor),
 		s.Uploads, s.Waiting, s.quotaText())
