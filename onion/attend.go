@@ -15,7 +15,7 @@ const look = time.Second
 func (s *Service) attend(ctx context.Context) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	clock := clock{wall: s.cfg.Now(), steady: s.now()}
+	clock := clock{wall: s.cfg.Now().UnixNano(), steady: s.now()}
 	for {
 		select {
 		case <-ctx.Done():
@@ -37,15 +37,14 @@ func (s *Service) attend(ctx context.Context) {
 // clock compares the wall clock, which is set and goes on while the machine sleeps, with the steady one, which is not
 // and does not.
 type clock struct {
-	wall   time.Time
+	wall   int64 // nanoseconds since 1970: a time.Time would bring its own steady reading, and count by that
 	steady time.Duration
 }
 
 // jumped says whether they ran apart by more than the limit since it was last asked.
 func (c *clock) jumped(wall time.Time, steady, limit time.Duration) bool {
-	// Round strips the steady reading, by which Sub would count otherwise.
-	apart := wall.Round(0).Sub(c.wall.Round(0)) - (steady - c.steady)
-	c.wall, c.steady = wall, steady
+	apart := time.Duration(wall.UnixNano()-c.wall) - (steady - c.steady)
+	c.wall, c.steady = wall.UnixNano(), steady
 	return apart.Abs() > limit
 }
 
