@@ -2,7 +2,6 @@ package link
 
 import (
 	"fmt"
-	"slices"
 
 	"emberdrop/eventlog"
 )
@@ -24,7 +23,7 @@ func applyOpened(tx *eventlog.Tx, e eventlog.Event) error {
 	}
 	if c.linked() {
 		err := changeLink(tx, e, c.Link, func(st *state) {
-			st.Open = append(st.Open, openCase{ID: e.Link, Sum: c.Sum})
+			st.Open = st.Open.with(openCase{ID: e.Link, Sum: c.Sum})
 			st.Cases++
 		})
 		if err != nil {
@@ -100,7 +99,7 @@ func settle(tx *eventlog.Tx, e eventlog.Event, before, after caseState) error {
 	}
 	return changeLink(tx, e, after.Link, func(st *state) {
 		if before.open() {
-			st.Open = slices.DeleteFunc(st.Open, func(o openCase) bool { return o.ID == e.Link })
+			st.Open = st.Open.without(e.Link)
 		}
 		if before.preserved() {
 			st.Kept--
@@ -121,11 +120,7 @@ func changeLink(tx *eventlog.Tx, e eventlog.Event, id eventlog.ID, change func(*
 		return fmt.Errorf("event %d: of a case whose link was never created", e.Seq)
 	}
 	before := st
-	st.Open = slices.Clone(st.Open) // before shares it
 	change(&st)
-	if len(st.Open) == 0 {
-		st.Open = nil // equal states are equal bytes
-	}
 	if err := store(tx, id, st); err != nil {
 		return err
 	}

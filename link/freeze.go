@@ -118,7 +118,7 @@ func dropBoxes(tx *eventlog.Tx, id eventlog.ID) error {
 
 // lapseOpen decides every open case of a link that has nothing left to look at.
 func (l *Links) lapseOpen(tx *eventlog.Tx, st state) (events []eventlog.Draft, err error) {
-	for _, c := range st.Open {
+	for _, c := range st.Open.list() {
 		more, err := l.lapse(tx, c.ID)
 		if err != nil {
 			return nil, err

@@ -122,7 +122,7 @@ func (l *Links) caseOf(m matter) (seen seenCase, err error) {
 // caseOf is the open case about an item, by its ciphertext. What is not proved
 // never joins what is: it would only fill the boxes.
 func (s state) caseOf(sum [32]byte) (id eventlog.ID, found bool) {
-	for _, c := range s.Open {
+	for _, c := range s.Open.list() {
 		if c.proved() && c.Sum == sum {
 			return c.ID, true
 		}
@@ -133,12 +133,12 @@ func (s state) caseOf(sum [32]byte) (id eventlog.ID, found bool) {
 // mayOpen refuses a case too many of one link.
 func (s state) mayOpen(m matter) error {
 	loose := 0
-	for _, c := range s.Open {
+	for _, c := range s.Open.list() {
 		if !c.proved() {
 			loose++
 		}
 	}
-	if m.proof == nil && loose >= maxLinkLoose || m.proof != nil && len(s.Open)-loose >= maxLinkCases {
+	if m.proof == nil && loose >= maxLinkLoose || m.proof != nil && len(s.Open)/openCaseLen-loose >= maxLinkCases {
 		return ErrReports
 	}
 	return nil

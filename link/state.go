@@ -18,11 +18,11 @@ type state struct {
 	End    int64  `cbor:"24,keyasint,omitempty"` // hour of its end
 	Gone   bool   `cbor:"25,keyasint,omitempty"` // its payload is shredded
 
-	Held  hold       `cbor:"26,keyasint,omitempty"` // why it answers like a dead one; 0: it does not
-	Hold  int64      `cbor:"27,keyasint,omitempty"` // the minute at which a held link ends
-	Open  []openCase `cbor:"28,keyasint,omitempty"` // cases that wait for a decision
-	Cases int        `cbor:"29,keyasint,omitempty"` // streams of cases in the log that name it
-	Kept  int        `cbor:"30,keyasint,omitempty"` // cases for which its ciphertext is preserved
+	Held  hold      `cbor:"26,keyasint,omitempty"` // why it answers like a dead one; 0: it does not
+	Hold  int64     `cbor:"27,keyasint,omitempty"` // the minute at which a held link ends
+	Open  openCases `cbor:"28,keyasint,omitempty"` // cases that wait for a decision
+	Cases int       `cbor:"29,keyasint,omitempty"` // streams of cases in the log that name it
+	Kept  int       `cbor:"30,keyasint,omitempty"` // cases for which its ciphertext is preserved
 }
 
 // Totals counts what ever happened, over purged links too.
@@ -81,7 +81,7 @@ func (s state) frozen() int64 {
 	if s.Reason == Live || s.Gone {
 		return 0
 	}
-	for _, c := range s.Open {
+	for _, c := range s.Open.list() {
 		if c.proved() {
 			return (s.End + freeze) * 60
 		}

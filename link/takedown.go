@@ -19,7 +19,7 @@ func (l *Links) dismiss(id eventlog.ID) error {
 			return nil, err
 		}
 		events, err := decide(tx, id, decided{Decision: dismissed})
-		if err == nil && c.open() && c.linked() && st.Held != notHeld && len(st.Open) == 1 {
+		if err == nil && c.open() && c.linked() && st.Held != notHeld && len(st.Open) == openCaseLen {
 			events = append(events, eventlog.Draft{Link: c.Link, Type: typeReleased, Data: released{}})
 		}
 		return events, err
@@ -74,7 +74,7 @@ func (l *Links) remove(id eventlog.ID, how decision) error {
 // about it but the one that is decided already.
 func removeLink(tx *eventlog.Tx, id eventlog.ID, st state, but eventlog.ID) ([]eventlog.Draft, error) {
 	events := endBy(id, st, tx.Now(), Operator)
-	for _, c := range st.Open {
+	for _, c := range st.Open.list() {
 		if c.ID == but {
 			continue
 		}
