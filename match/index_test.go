@@ -82,6 +82,34 @@ func TestIndexEqualsScan(t *testing.T) {
 	}
 }
 
+// The hardest to find: 31 bits differ, two in each of fifteen slots and one in
+// the last, wherever that slot and that bit are.
+func TestIndexFindsTheFarthest(t *testing.T) {
+	dice := newDice(8)
+	var all []PDQ
+	for range few + 100 {
+		all = append(all, random(dice))
+	}
+	x := newIndex([]List{pdqList("a", all...)})
+	for slot := range slots {
+		for bit := range slotBits {
+			p := all[dice.IntN(len(all))]
+			flip := func(slot, bit int) { p[slot*2+bit/8] ^= 1 << (bit % 8) }
+			for other := range slots {
+				if other != slot {
+					at := dice.IntN(slotBits)
+					flip(other, at)
+					flip(other, (at+1+dice.IntN(slotBits-1))%slotBits)
+				}
+			}
+			flip(slot, bit)
+			if got := near(x, p); len(got) != 1 {
+				t.Errorf("slot %d, bit %d: %q", slot, bit, got)
+			}
+		}
+	}
+}
+
 // Each list has its own distance, and a list of one entry is a list.
 func TestDistances(t *testing.T) {
 	dice := newDice(3)
