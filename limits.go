@@ -84,7 +84,8 @@ func (l limits) forLink(cfg *link.Config) {
 	case l.neverShare == 0:
 		cfg.NeverQuota = -1
 	case l.quota > 0:
-		cfg.NeverQuota = l.quota / 100 * int64(l.neverShare)
+		share := int64(l.neverShare) // taken in two steps, so that no quota is too large
+		cfg.NeverQuota = max(1, l.quota/100*share+l.quota%100*share/100)
 	}
 }
 
