@@ -219,7 +219,8 @@ be in other hands, or when the old address is known to too many. It cannot be un
 has the old key.
 
 Nobody reaches the old address any more. Links go on living: a link opens under the new address with the
-rest of its URL as it was. Write a new backup afterwards, and destroy the old ones.`,
+rest of its URL as it was. Who had a key of a private instance keeps it; in the line for Tor Browser the
+address has to be exchanged. Write a new backup afterwards, and destroy the old ones.`,
 			example: `  emberdrop rotate --data /srv/emberdrop
   emberdrop rotate --data /srv/emberdrop --yes`,
 			flags: []flagGroup{folderFlags},

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -200,8 +201,9 @@ func (f folder) rotate(cmd *cobra.Command, yes bool) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "Nobody will reach http://%s any more, neither uploaders nor holders of links. Links go on living:\n"+
-		"one opens under the new address, with the rest of its URL as it was. Backups from before hold the old address.\n", was.Address())
+	if err := f.warnOfRotation(cmd.ErrOrStderr(), was); err != nil {
+		return err
+	}
 	if !yes && !confirmed(cmd.InOrStdin(), cmd.ErrOrStderr(), "The key of the old address will be destroyed.") {
 		return usageError{errors.New("nothing was done: rotate needs a `yes`, or --yes")}
 	}
@@ -223,5 +225,18 @@ func (f folder) rotate(cmd *cobra.Command, yes bool) error {
 	if err := replaceKeys(newContent{f.onion, content}); err != nil {
 		return err
 	}
-	return printAddress(cmd.OutOrStdout(), key)
+	return f.printAddresses(cmd.OutOrStdout(), key)
+}
+
+func (f folder) warnOfRotation(out io.Writer, was onion.Key) error {
+	fmt.Fprintln(out, "Nobody will get here any more, neither uploaders nor holders of links:")
+	if err := f.printAddresses(out, was); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Links go on living: one opens under the new address, with the rest of its URL as it was.\nBackups from before hold the old address.")
+	list, err := f.clients()
+	if len(list) > 0 {
+		fmt.Fprintln(out, "Whom `emberdrop clients` let in keeps the key; in the line for Tor Browser the address has to be exchanged.")
+	}
+	return err
 }
