@@ -48,7 +48,7 @@ func (s status) metrics(out io.Writer) error {
 	for _, n := range s.Attention {
 		wanting[n.What] = 1
 	}
-	for _, m := range []metric{
+	all := []metric{
 		{"emberdrop_build_info", "gauge", "Always 1; the version is the label.", "version", map[string]float64{s.Version: 1}},
 		{"emberdrop_uptime_seconds", "gauge", "Time since the server started.", "", one(float64(s.Uptime))},
 		{"emberdrop_state", "gauge", "1 for the state that the service is in, 0 for the others.", "state", states},
@@ -71,7 +71,18 @@ func (s status) metrics(out io.Writer) error {
 		{"emberdrop_uploads", "gauge", "Uploads under way.", "", one(float64(s.Uploads))},
 		{"emberdrop_uploads_waiting", "gauge", "Uploads that wait for a place.", "", one(float64(s.Waiting))},
 		{"emberdrop_attention", "gauge", "1 for what needs attention, see emberdrop status; 0 for the rest.", "what", wanting},
-	} {
+	}
+	if p := s.Probe; p != nil {
+		through := 0.0
+		if p.Through {
+			through = 1
+		}
+		all = append(all,
+			metric{"emberdrop_probe_success", "gauge", "1 if our last attempt to come in through Tor got through, else 0; absent before the first.", "", one(through)},
+			metric{"emberdrop_probe_age_seconds", "gauge", "Time since that attempt.", "", one(float64(p.Ago))},
+			metric{"emberdrop_probe_failures", "gauge", "Attempts that failed in a row.", "", one(float64(p.Failures))})
+	}
+	for _, m := range all {
 		if err := m.write(out); err != nil {
 			return err
 		}

@@ -44,6 +44,10 @@ func TestMetricsAreWellFormed(t *testing.T) {
 		EndedBy: map[string]int64{"viewed": 5, "expired": 2}, Payloads: 1 << 40, Free: 5, Floor: 10,
 		Attention: []notice{{What: "disk_full"}},
 	}
+	if _, there := read(t, s)["emberdrop_probe_success"]; there {
+		t.Error("a probe that never was is reported")
+	}
+	s.Probe = &probe{Through: false, Ago: 61, Failures: 3}
 	families := read(t, s)
 	base := regexp.MustCompile(`^emberdrop_[a-z_]+$`)
 	for name, family := range families {
@@ -67,6 +71,7 @@ func TestMetricsAreWellFormed(t *testing.T) {
 		{"emberdrop_links_live", "", 3}, {"emberdrop_links_created_total", "", 10}, {"emberdrop_views_total", "", 12},
 		{"emberdrop_links_ended_total", "viewed", 5}, {"emberdrop_links_ended_total", "operator", 0},
 		{"emberdrop_payload_bytes", "", 1 << 40}, {"emberdrop_disk_free_bytes", "", 5}, {"emberdrop_disk_floor_bytes", "", 10},
+		{"emberdrop_probe_success", "", 0}, {"emberdrop_probe_age_seconds", "", 61}, {"emberdrop_probe_failures", "", 3},
 		{"emberdrop_attention", "disk_full", 1}, {"emberdrop_attention", "degraded", 0},
 	} {
 		if got := value(t, families, want.name, want.label); got != want.value {

@@ -43,7 +43,22 @@ type status struct {
 	Quota     int64            `json:"quota_bytes"`      // --quota: uploads stop there; 0: no limit
 	Uploads   int              `json:"uploads"`          // under way
 	Waiting   int              `json:"uploads_waiting"`  // for a place
+	Probe     *probe           `json:"probe"`            // the last time that we came in as a visitor does; null: not yet, or never
 	Attention []notice         `json:"attention"`        // what needs the operator, the urgent first
+}
+
+// probe is what came of our last attempt to come in through Tor.
+type probe struct {
+	Through  bool  `json:"through"`
+	Ago      int64 `json:"seconds_ago"`
+	Failures int   `json:"failures"` // in a row, up to now
+}
+
+func (p probe) text() string {
+	if p.Through {
+		return "came in through Tor"
+	}
+	return fmt.Sprintf("did not get through, %d times in a row", p.Failures)
 }
 
 func (s *server) status() (out status, err error) {
@@ -93,6 +108,9 @@ func (s *server) status() (out status, err error) {
 	if s.onion != nil {
 		now := s.onion.Progress()
 		out.State, out.Percent, seen.Tor = string(now.State), now.Percent, &now
+		if last, ok := s.onion.Proof(); ok {
+			out.Probe = &probe{last.Through, int64(last.Ago.Seconds()), last.Failures}
+		}
 	}
 	out.Attention = attention(out, seen)
 	return out, nil
@@ -149,6 +167,9 @@ uploads:  %d under way, %d waiting; %s
 		s.Live, s.Created, s.Viewed, s.Ended, s.Unswept, s.Leases,
 		bytesText(s.Payloads), bytesText(int64(s.Log)), bytesText(s.Free), bytesText(s.Floor),
 		s.Uploads, s.Waiting, s.quotaText())
+	if err == nil && s.Probe != nil {
+		_, err = fmt.Fprintf(out, "probe:    %s, %s ago\n", s.Probe.text(), time.Duration(s.Probe.Ago)*time.Second)
+	}
 	if err == nil {
 		sealed := "reports are not taken, there is no operator's key"
 		if len(s.Operators) > 0 {

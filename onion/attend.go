@@ -147,6 +147,7 @@ func (s *Service) prove(ctx context.Context) {
 		return
 	}
 	s.update(func() {
+		s.remember(err == nil)
 		if turn != s.front.turn { // another tor serves by now
 			return
 		}

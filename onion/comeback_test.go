@@ -174,10 +174,16 @@ func TestReachableIsProved(t *testing.T) {
 	if p.State != onion.Publishing || !strings.Contains(p.Warning, "do not get through") {
 		t.Errorf("with a page that is not ours: %+v", p)
 	}
+	if last, ok := s.Proof(); !ok || last.Through || last.Failures < 1 {
+		t.Errorf("the last proof: %+v, %v, want failures", last, ok)
+	}
 	ours.Store(true)
 	reached(t, s)
 	if p := s.Progress(); p.State != onion.Reachable || p.Warning != "" {
 		t.Errorf("with our page: %+v", p)
+	}
+	if last, ok := s.Proof(); !ok || !last.Through || last.Failures != 0 || last.Ago < 0 || last.Ago > 5*time.Minute {
+		t.Errorf("the last proof: %+v, %v, want that it got through", last, ok)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -188,6 +194,9 @@ func TestReachableIsProved(t *testing.T) {
 	reached(t, s)
 	if p := s.Progress(); p.State != onion.Published || s.ScoutPid() != 0 {
 		t.Errorf("with nothing to prove it by: %+v, probing tor %d", p, s.ScoutPid())
+	}
+	if last, ok := s.Proof(); ok {
+		t.Errorf("with nothing to prove it by, a proof: %+v", last)
 	}
 }
 

@@ -137,6 +137,8 @@ type Service struct {
 	doctor  *doctor
 	trouble string // what is wrong beside what the two say, and what is done; "": nothing
 	once    bool   // it has been reachable
+	probed  bool   // there was a proof, whatever came of it
+	proof   Proof  // the last one; its Ago is when it ended, by now()
 	closed  bool
 
 	reached     chan struct{} // closed when it was first reachable
