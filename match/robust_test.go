@@ -252,6 +252,9 @@ func photos(t *testing.T, folder string, most int) (out []image.Image) {
 // Pictures are drawn ones, those of testdata, and all of EMBERDROP_CORPUS and of
 // EMBERDROP_PHOTOS, where these are set.
 func TestBankNotices(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much arithmetic, and nothing that races")
+	}
 	sources := photos(t, "testdata/pictures/bridge-mods", 1)
 	sources = append(sources, photos(t, "testdata/pictures/reg-test-input/labelme-subset", 3)...)
 	for seed := range uint64(3) {
@@ -315,6 +318,9 @@ func different(all []image.Image) (out []image.Image) {
 
 // Unrelated pictures pass, also when the bank holds many others.
 func TestUnrelatedPass(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much arithmetic, and nothing that races")
+	}
 	var all []image.Image
 	for seed := range uint64(200) {
 		all = append(all, scene(240, 180, 1000+seed))
