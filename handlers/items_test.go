@@ -233,7 +233,7 @@ func TestPass(t *testing.T) {
 	if g := r.post("/", "", large, val("pass", "WRONG")); g.status != 422 {
 		t.Errorf("a wrong pass: %d", g.status)
 	}
-	const racers = 20
+	const racers = 50
 	answers := make(chan got, racers)
 	for range racers {
 		go func() { answers <- r.post("/", "", large, val("pass", strings.ToLower(codes[0]))) }()

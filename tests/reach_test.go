@@ -326,3 +326,28 @@ func (v visitor) tabTo(what string) {
 	v.do(v.f.Screenshot("failed"))
 	v.t.Fatalf("Tab does not come to %s", what)
 }
+
+// TestShots keeps a picture of every page in every state, to be looked at: on a
+// desktop, on a phone in the dark, and in Persian on a phone. It runs where
+// EMBERDROP_SHOTS says where to.
+func TestShots(t *testing.T) {
+	if os.Getenv("EMBERDROP_SHOTS") == "" {
+		t.Skip("EMBERDROP_SHOTS names no folder")
+	}
+	for _, kind := range []struct {
+		name, language string
+		cfg            browser.Config
+	}{
+		{"desktop", "en", browser.Config{Width: 1000, Height: 800}},
+		{"phone-dark", "en", browser.Config{Width: 360, Height: 740, Dark: true}},
+		{"phone-persian", "fa", browser.Config{Width: 360, Height: 740}},
+		{"phone-chinese", "zh-Hans", browser.Config{Width: 360, Height: 740}},
+	} {
+		kind.cfg.Shots = shots(t, kind.name)
+		m := musts{t, browser.ForChromium(t, kind.cfg)}
+		for _, page := range previewed(t, kind.language) {
+			m.preview(page)
+			m.shot(strings.TrimSuffix(filepath.Base(page), ".html"))
+		}
+	}
+}

@@ -67,7 +67,7 @@ func (v visitor) wantOwnRequests() {
 	origin, err := url.Parse(v.address)
 	v.do(err)
 	hosts := v.line.asked()
-	if own < 5 || !slices.Contains(hosts, origin.Host+":80") {
+	if own < 3 || !slices.Contains(hosts, origin.Host+":80") {
 		v.t.Errorf("the network log is blind: %d requests, hosts %q", own, hosts)
 	}
 	for _, host := range hosts {

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"bytes"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,7 +21,13 @@ func TestPageWeight(t *testing.T) {
 	s.kept(path(lease))
 	sheet := regexp.MustCompile(`<link rel="stylesheet" href="(/[^"]+)"`)
 	elsewhere := regexp.MustCompile(`(?i)(?:src|href|action|srcset|poster)="?(?:[a-z]+:)?//`)
-	for name, target := range map[string]string{"upload": "/u/" + strings.Repeat("a", 52), "closed": link, "open": lease, "receipt": receipt, "gone": "/s/" + stranger} {
+	id := strings.Repeat("b", 51) + "a"
+	kind, body := formOf(t, photo, photo, instance.Text("caption", caption))
+	if up := s.send(t, "POST", "/up/"+id, bytes.NewReader(body), "Content-Type", kind, "Accept", "text/html"); up.Status != 201 {
+		t.Fatalf("upload: %d", up.Status)
+	}
+	s.kept(id)
+	for name, target := range map[string]string{"ready": "/up/" + id, "upload": "/u/" + strings.Repeat("a", 52), "closed": link, "open": lease, "receipt": receipt, "gone": "/s/" + stranger} {
 		asked := func(target string) instance.Answer {
 			return s.ask(t, "GET", target, "Accept", "text/html", "Accept-Encoding", "gzip, deflate")
 		}
@@ -33,6 +40,9 @@ func TestPageWeight(t *testing.T) {
 		style := asked(string(at[1]))
 		if style.Status != 200 || style.Header.Get("Content-Encoding") != "gzip" {
 			t.Fatalf("the stylesheet: %d %v", style.Status, style.Header)
+		}
+		if csp := page.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") || strings.Contains(csp, "unsafe-") {
+			t.Errorf("%s: the policy is %q", name, csp)
 		}
 		weight := len(page.Body) + len(style.Body)
 		t.Logf("%-8s %5d bytes, with the stylesheet %5d", name, len(page.Body), weight)
