@@ -116,7 +116,7 @@ func TestTwoAddresses(t *testing.T) {
 	if !strings.HasPrefix(line, strings.TrimSuffix(first, ".onion")+":descriptor:") {
 		t.Errorf("the key is not for opening: %q", line)
 	}
-	if onion.NewKey().Derive("a") == onion.NewKey().Derive("a") {
+	if one, other := onion.NewKey(), onion.NewKey(); one.Derive("a") == other.Derive("a") {
 		t.Error("two keys have one child")
 	}
 }
