@@ -33,6 +33,10 @@ func newFolder(path, hostKey, onionKey string, unlock *unlocking) folder {
 	if unlock == nil { // for commands that need no key
 		unlock = &unlocking{descriptor: -1}
 	}
+	// A state directory of systemd is a link, and tor opens no socket in a folder that is one.
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
 	f := folder{path: path, unlock: unlock}
 	f.host = cmp.Or(hostKey, credential(hostCredential), f.in("host.key"))
 	f.onion = cmp.Or(onionKey, credential(onionCredential), f.in("onion.key"))

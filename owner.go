@@ -22,11 +22,7 @@ func (f folder) handBack() error {
 	if err != nil {
 		return err
 	}
-	top, err := filepath.EvalSymlinks(f.path) // a walk does not follow the link that systemd makes for a state directory
-	if err != nil {
-		return err
-	}
-	return filepath.WalkDir(top, func(path string, _ fs.DirEntry, err error) error {
+	return filepath.WalkDir(f.path, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
