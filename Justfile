@@ -86,6 +86,7 @@ soak:
     EMBERDROP_SOAK=1 go test -timeout 60m -run 'TestFaults$|Damaged|CutPayload|TestLinearizable|TestCheckThenBurn' ./link
     EMBERDROP_SOAK=1 go test -timeout 60m ./eventlog ./strip
     EMBERDROP_SOAK=1 go test -timeout 30m -v -run 'TestStaysUp' ./tests
+    EMBERDROP_SOAK=1 go test -timeout 30m -v -run 'HostClockJumps' ./onion
     EMBERDROP_SOAK=1 go test -timeout 60m -run 'CutCircuit|OneAnswerTakesOneTime|NothingIsTooWide' ./tests
     EMBERDROP_SOAK=1 EMBERDROP_KILLS=1000 go test -timeout 2h -run 'Kill|Device' ./tests
     EMBERDROP_SOAK=1 go test -count=1 -v -timeout 30m -run 'TestQuotaUnderLoad|TestSlowLorisOverTor' ./tests

@@ -26,6 +26,7 @@ func (s *Service) attend(ctx context.Context) {
 		if clock.jumped(s.cfg.Now(), s.now(), s.cfg.Pace.Jump) {
 			s.cfg.Log.Warn("the clock jumped, or this machine slept", "category", "clock")
 			s.update(func() {
+				s.front.machine.clock = "" // if it is wrong now, tor says so again
 				s.trouble = "the clock jumped, or this machine slept"
 				s.doctor.doubt(s.now())
 			})
@@ -90,7 +91,7 @@ func (s *Service) remedy(what deed) {
 		return
 	}
 	// Republishing through a tor without any connection changes nothing.
-	online, err := tor.control.online()
+	online, err := tor.control.online(requestTimeout)
 	if err != nil || !online {
 		what = relaunch
 	}

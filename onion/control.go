@@ -131,15 +131,9 @@ func (c *control) delOnion(id string) error {
 	return err
 }
 
-// ping asks for something that costs nothing, to hear whether tor still answers.
-func (c *control) ping(limit time.Duration) error {
-	_, err := c.requestWithin(limit, "GETINFO", "GETINFO uptime")
-	return err
-}
-
-// online says whether tor has a connection to any relay.
-func (c *control) online() (bool, error) {
-	resp, err := c.request("GETINFO", "GETINFO orconn-status")
+// online says whether tor has a connection to any relay, and with that, that it answers.
+func (c *control) online(limit time.Duration) (bool, error) {
+	resp, err := c.requestWithin(limit, "GETINFO", "GETINFO orconn-status")
 	if err != nil {
 		return false, err
 	}

@@ -77,7 +77,7 @@ func TestOnline(t *testing.T) {
 		"250+orconn-status=\r\n$A~CONNECTED LAUNCHED\r\n$B~b FAILED\r\n.\r\n": false,
 	} {
 		ctl := scripted(t, func(string) string { return status + "250 OK\r\n" })
-		if got, err := ctl.online(); got != want || err != nil {
+		if got, err := ctl.online(requestTimeout); got != want || err != nil {
 			t.Errorf("%q: %v %v", status, got, err)
 		}
 	}

@@ -33,13 +33,14 @@ func whyCategory(why string) string {
 type keeper struct {
 	start  func(context.Context) (*instance, error) // launches a tor and tells it what it is for
 	lost   func(why string)                         // told that there is no tor now, before the pause
+	beat   func(online bool)                        // told after every heartbeat whether tor has any connection
 	pace   Pace
 	pause  pause
 	wanted chan string // asks for another tor, and says why
 }
 
-func newKeeper(pace Pace, start func(context.Context) (*instance, error), lost func(string)) *keeper {
-	return &keeper{start: start, lost: lost, pace: pace, pause: newPause(pace.RestartMin, pace.RestartMax), wanted: make(chan string, 1)}
+func newKeeper(pace Pace, start func(context.Context) (*instance, error), lost func(string), beat func(bool)) *keeper {
+	return &keeper{start: start, lost: lost, beat: beat, pace: pace, pause: newPause(pace.RestartMin, pace.RestartMax), wanted: make(chan string, 1)}
 }
 
 // replace asks for another tor. One request at a time is remembered.
@@ -98,9 +99,11 @@ func (k *keeper) watch(ctx context.Context, tor *instance) string {
 		case why := <-k.wanted:
 			return why
 		case <-beat.C:
-			if tor.control.ping(k.pace.HeartbeatTimeout) != nil {
+			online, err := tor.control.online(k.pace.HeartbeatTimeout)
+			if err != nil {
 				return tor.silentWhy()
 			}
+			k.beat(online)
 		}
 	}
 }

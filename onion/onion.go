@@ -188,8 +188,8 @@ func Start(ctx context.Context, cfg Config) (_ *Service, err error) {
 		s.ids = append(s.ids, d.Key.serviceID())
 	}
 	s.front.machine, s.back.machine = newMachine(s.ids...), newMachine()
-	s.host = newKeeper(cfg.Pace, s.launchHost, func(why string) { s.lost(&s.front, why) })
-	s.scout = newKeeper(cfg.Pace, s.launchScout, func(why string) { s.lost(&s.back, why) })
+	s.host = newKeeper(cfg.Pace, s.launchHost, func(why string) { s.lost(&s.front, why) }, s.felt)
+	s.scout = newKeeper(cfg.Pace, s.launchScout, func(why string) { s.lost(&s.back, why) }, func(bool) {})
 	first, err := s.launchHost(ctx)
 	if err != nil && s.unboxed.Load() {
 		first, err = s.launchHost(ctx)
@@ -323,6 +323,21 @@ func (s *Service) lost(side *side, why string) {
 			s.cfg.Log.Warn("tor is started again", "category", whyCategory(why))
 			s.trouble = why + ": it is started again"
 			s.doctor.doubt(s.now())
+		}
+	})
+}
+
+// felt takes a heartbeat of the tor that serves. One that is published and has no connection left is not reachable,
+// whatever the last proof said, and tor does not always say so itself.
+func (s *Service) felt(online bool) {
+	if online {
+		return
+	}
+	s.update(func() {
+		if s.front.machine.state == Published && s.doctor.proved {
+			s.trouble = "tor has no connection to any relay"
+			s.doctor.doubt(s.now())
+			s.wake()
 		}
 	})
 }
