@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,8 +59,10 @@ func startWithoutLandlock(t *testing.T, cmd *exec.Cmd) {
 func TestOldKernel(t *testing.T) {
 	data, socket := freshData(t), filepath.Join(t.TempDir(), "s")
 	args := []string{"serve", "--data", data, "--listen", "unix:" + socket, "--public-url", "http://drop.test"}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
 	run := func(more ...string) (*exec.Cmd, *bytes.Buffer) {
-		cmd, said := exec.Command(theProgram(t), append(args, more...)...), new(bytes.Buffer)
+		cmd, said := exec.CommandContext(ctx, theProgram(t), append(args, more...)...), new(bytes.Buffer)
 		cmd.Stderr = said
 		cmd.WaitDelay = time.Minute
 		startWithoutLandlock(t, cmd)
