@@ -114,10 +114,30 @@ func (s *machine) checkCases() {
 			if m.answer.ID != c.Link {
 				continue
 			}
+			// Only the item's key opens anything of a link that has ended; else its
+			// time is over and the sweeper has yet to see it.
+			if _, _, st, _ := w.lookup(m.answer.Secret.String()); st.Reason != Live {
+				w.wantNoHeader(st.Payload)
+			}
 			whole := w.theCase(c.ID)
 			if _, item := w.look(w.identity, whole, 0); !bytes.Equal(item, m.content) {
 				w.t.Fatalf("the operator sees another item than was reported")
 			}
 		}
+	}
+}
+
+// wantNoHeader checks that a payload which is kept, whatever it is called by now,
+// has lost the page without which its link opens nothing.
+func (r *rig) wantNoHeader(payload string) {
+	r.t.Helper()
+	file, err := r.vault.Ciphertext(payload)
+	if err != nil {
+		r.t.Fatalf("what is kept for a case: %v", err)
+	}
+	defer file.Close()
+	magic := make([]byte, 8)
+	if _, err := file.ReadAt(magic, 0); err != nil || string(magic) == "EMBRDROP" {
+		r.t.Fatalf("what is kept for a case still has its header (%v)", err)
 	}
 }

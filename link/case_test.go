@@ -270,6 +270,10 @@ func TestDestroyDuringCase(t *testing.T) {
 	}
 	_, err := r.Preview(a.Secret.String())
 	r.wantGone("a destroyed link with a case", err)
+	_, _, st, _ := r.lookup(a.Secret.String())
+	if _, err := r.vault.Open(st.Payload, a.Secret, ""); err == nil {
+		t.Fatal("a destroyed link's payload opens by its secret while it is frozen")
+	}
 	r.sweep()
 	r.wantFiles(1)
 	if n, _, err := r.Purgeable(); n != 0 || err != nil {
@@ -369,6 +373,8 @@ func TestPreserve(t *testing.T) {
 	}
 	_, err := r.Preview(a.Secret.String())
 	r.wantGone("a preserved link", err)
+	_, _, st, _ := r.lookup(a.Secret.String())
+	r.wantNoHeader(st.Payload)
 	for range 3 { // sweeps and starts leave it alone
 		r.sweep()
 		if err := r.Repair(); err != nil {
