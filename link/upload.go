@@ -19,9 +19,9 @@ import (
 const AnswerTTL = 10 * time.Minute
 
 // maxRepeats is how many repeats of an upload wait for it at once. Browsers send a
-// form again up to three times. Each that gets its turn may stand still for a while,
-// so a long line of them would last for hours.
-const maxRepeats = 4
+// form again up to three times, and people press twice. Each that gets its turn may
+// stand still for a while, so a long line of them would last for hours.
+const maxRepeats = 10
 
 // Item describes one file of a link.
 type Item struct {

@@ -236,14 +236,15 @@ func one(ctx context.Context, c circuit, begin, more string, quiet <-chan struct
 	}
 }
 
-// TestSlowLorisOverTor: 200 connections that never finish a header and 50 uploads
-// that stand still, beside ten honest visitors, all over Tor. The visitors are all
+// TestSlowLorisOverTor: connections that never finish a header and uploads that
+// stand still (200 and 50 with EMBERDROP_SOAK), beside ten honest visitors, all over
+// Tor. The visitors are all
 // served, memory stays small, and when the attackers fall silent nothing of them
 // is left in the server although they never hang up.
 func TestSlowLorisOverTor(t *testing.T) {
-	lorises, stalled := 200, 50
-	if testing.Short() {
-		lorises, stalled = 60, 20
+	lorises, stalled := 80, 20
+	if os.Getenv("EMBERDROP_SOAK") != "" {
+		lorises, stalled = 200, 50
 	}
 	data := freshData(t)
 	s := serveTor(t, data, "--stall", "12s", "--lease-idle", "10s")
