@@ -1,12 +1,17 @@
 package tests
 
 import (
+	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"emberdrop/report"
+	"emberdrop/seal"
 	"emberdrop/tests/browser"
 	"emberdrop/tests/instance"
 	"emberdrop/tests/sample"
@@ -172,7 +177,12 @@ func TestReceiptsInBrowsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := freshData(t)
-	server := serveTorBy(t, ahead, data, "--receipt-ttl", "240h")
+	key := filepath.Join(t.TempDir(), "operator.pub")
+	if err := os.WriteFile(key, []byte(seal.NewIdentity().Public().Text()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := []string{"--receipt-ttl", "240h", "--operator-key", key}
+	server, operator := serveTorBy(t, ahead, data, flags...), &site{data: data}
 	client, err := instance.ViaSOCKS(theNetwork(t).SOCKS())
 	if err != nil {
 		t.Fatal(err)
@@ -228,6 +238,31 @@ func TestReceiptsInBrowsers(t *testing.T) {
 		if page, err := client.Get(v.t.Context(), link); err != nil || page.Status != 404 {
 			v.t.Fatalf("the destroyed link: %v %d", err, page.Status)
 		}
+
+		link, receipt = up()
+		if out, err := exec.CommandContext(v.t.Context(), ahead, "takedown", "--data", data, link).CombinedOutput(); err != nil {
+			v.t.Fatalf("takedown: %v\n%s", err, out)
+		}
+		says(receipt, "destroyed", "operator of this service took it down")
+
+		link, receipt = up()
+		var before, cases []report.Case
+		operator.admin(v.t, "GET", "/cases", nil, &before)
+		if a, err := client.Post(v.t.Context(), link+"/report", url.Values{"category": {"other"}}); err != nil || a.Status != 201 {
+			v.t.Fatalf("report: %v %d", err, a.Status)
+		}
+		operator.admin(v.t, "GET", "/cases", nil, &cases)
+		cases = slices.DeleteFunc(cases, func(c report.Case) bool {
+			return slices.ContainsFunc(before, func(b report.Case) bool { return b.ID == c.ID })
+		})
+		if len(cases) != 1 {
+			v.t.Fatalf("%d cases after a report", len(cases))
+		}
+		operator.admin(v.t, "POST", "/cases/"+cases[0].ID+"/decide", report.Decision{Decision: report.Suspend}, nil)
+		says(receipt, "held", "until the operator has looked into it")
+		v.unfold("summary.danger", "details.sure[open]")
+		v.do(v.f.Follow("form button.danger"))
+		v.do(v.f.Wait("h1.is-destroyed"))
 	})
 
 	// Thirty hours later.
@@ -235,7 +270,7 @@ func TestReceiptsInBrowsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("EMBERDROP_AHEAD", "30h")
-	server = serveTorBy(t, ahead, data, "--receipt-ttl", "240h")
+	server = serveTorBy(t, ahead, data, flags...)
 	inBrowsers(t, cfg, server.Address, func(v visitor) {
 		var told []string
 		for _, receipt := range []string{expires, idles} {

@@ -183,13 +183,17 @@ func wantRequests(t *testing.T, f browser.Browser) {
 	t.Helper()
 	all, err := f.Requests()
 	ok(t, "requests", err)
-	statuses := map[string]int{}
+	statuses, elsewhere := map[string]int{}, false
 	for _, r := range all {
+		elsewhere = elsewhere || strings.Contains(r.URL, "://elsewhere.example/")
 		key, found := strings.CutPrefix(r.URL, origin)
 		if !found && !strings.HasPrefix(r.URL, "http://elsewhere.example/") && !strings.HasPrefix(r.URL, "https://elsewhere.example/") {
 			t.Errorf("a request of %+v", r)
 		}
 		statuses[r.Method+" "+key] = r.Status
+	}
+	if !elsewhere {
+		t.Error("the log does not show the picture from elsewhere")
 	}
 	for key, want := range map[string]int{"GET /": 303, "GET /form": 200, "GET /progress": 200, "POST /up": 200, "GET /photo.png": 200, "GET /next": 200} {
 		if statuses[key] != want {
