@@ -84,6 +84,7 @@ release folder="artefacts/release":
 soak:
     EMBERDROP_CRASHES=100000 go test -timeout 0 -run 'TestCrashes$' ./link
     EMBERDROP_SOAK=1 go test -timeout 60m -run 'TestFaults$|Damaged|CutPayload|TestLinearizable|TestCheckThenBurn' ./link
+    EMBERDROP_SOAK=1 go test -timeout 30m -run Systemd ./packaging
     EMBERDROP_SOAK=1 go test -timeout 60m ./eventlog ./strip
     EMBERDROP_SOAK=1 go test -timeout 30m -v -run 'TestStaysUp' ./tests
     EMBERDROP_SOAK=1 go test -timeout 30m -v -run 'HostClockJumps' ./onion

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -111,6 +112,24 @@ func (f folder) stoppedTotals() (link.Totals, error) {
 	return totals, errors.Join(err, store.close())
 }
 
+// withoutLive counts the links that lived when the backup was made as ended by the
+// operator, and shredded: none of them is in the new folder.
+func withoutLive(t link.Totals) link.Totals {
+	t.Ended = maps.Clone(t.Ended)
+	if t.Ended == nil {
+		t.Ended = map[link.Reason]int64{}
+	}
+	left := t.Created
+	for _, n := range t.Ended {
+		left -= n
+	}
+	if left > 0 {
+		t.Ended[link.Operator] += left
+	}
+	t.Shredded = t.Created
+	return t
+}
+
 // restore makes a new data folder out of a backup.
 func (f folder) restore(b backup, key onion.Key, with *lock) error {
 	if err := f.create(key, with); err != nil {
@@ -126,7 +145,7 @@ func (f folder) restore(b backup, key onion.Key, with *lock) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(link.New(store.config()).Inherit(b.Totals), store.close(), syncDir(f.path))
+	return errors.Join(link.New(store.config()).Inherit(withoutLive(b.Totals)), store.close(), syncDir(f.path))
 }
 
 // encode seals a backup.

@@ -125,7 +125,7 @@ func TestBackup(t *testing.T) {
 	if got := status(t, second, link); got != 404 {
 		t.Fatalf("a link came along: %d", got)
 	}
-	if out := succeeds(t, "status", "--data", restored); !strings.Contains(out, "1 made") {
+	if out := succeeds(t, "status", "--data", restored); !strings.Contains(out, "links:    0 live, 1 made, 0 views, 1 ended, 0 waiting") {
 		t.Fatalf("the totals did not come along: %s", out)
 	}
 	if got := status(t, client, link); got != 200 {
