@@ -45,7 +45,7 @@ func TestKill(t *testing.T) {
 		for _, s := range sampleOf(dice, links, 20) {
 			s.check(t, client)
 		}
-		made := pressure(t, server, client, links, photo, time.Duration(5+dice.IntN(60))*time.Millisecond)
+		made := pressure(t, server, client, links, photo, time.Duration(30+dice.IntN(400))*time.Millisecond)
 		links = append(links, made...)
 		if t.Failed() {
 			t.Fatalf("in round %d", round)
