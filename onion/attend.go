@@ -56,6 +56,8 @@ func (s *Service) decide() (what deed) {
 		scout := back.machine.progress()
 		what = s.doctor.decide(now, sight{
 			running: front.tor != nil, state: front.machine.state, moved: front.moved,
+			offline:  s.offline,
+			left:     s.left,
 			scouting: back.tor != nil && scout.Percent == 100, scouted: back.moved,
 		})
 	})
@@ -89,6 +91,14 @@ func (s *Service) remedy(what deed) {
 	s.mu.Unlock()
 	if tor == nil {
 		return
+	}
+	s.mu.Lock()
+	scout := s.back.tor
+	s.mu.Unlock()
+	if scout != nil { // if it is the one that gets nowhere, the proofs say nothing
+		if online, err := scout.control.online(requestTimeout); err == nil && !online {
+			s.scout.replace("the probing tor has no connection")
+		}
 	}
 	// Republishing through a tor without any connection changes nothing.
 	online, err := tor.control.online(requestTimeout)
@@ -143,13 +153,16 @@ func (s *Service) prove(ctx context.Context) {
 	}
 	limited, cancel := context.WithTimeout(ctx, s.cfg.Pace.ProbeTimeout)
 	defer cancel()
+	s.mu.Lock()
+	s.giveUp = cancel
+	s.mu.Unlock()
 	err := s.probe(limited, tor)
-	if ctx.Err() != nil {
+	if errors.Is(limited.Err(), context.Canceled) { // of no use any more
 		return
 	}
 	s.update(func() {
 		s.remember(err == nil)
-		if turn != s.front.turn { // another tor serves by now
+		if turn != s.front.turn || s.offline { // another tor serves by now, or this one has nothing to serve by
 			return
 		}
 		s.doctor.proven(s.now(), err == nil)

@@ -96,7 +96,7 @@ func TestRelaysRestarted(t *testing.T) {
 		return p.State == onion.Degraded && strings.Contains(p.Warning, "no connection")
 	})
 	t.Logf("without a network: %s", heard.Warning)
-	await(t, s, func(p onion.Progress) bool { return strings.Contains(p.Warning, "do not get through") }) // and it was tried
+	await(t, s, func(p onion.Progress) bool { return strings.Contains(p.Warning, "started") }) // and that was tried
 	for i := range n.Relays() {
 		if err := n.StartRelay(i); err != nil {
 			t.Fatal(err)

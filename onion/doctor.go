@@ -18,6 +18,8 @@ type sight struct {
 	running  bool          // there is a tor
 	state    State         // Connecting, Publishing or Published, as tor's events have it
 	moved    time.Duration // when that, or the percentage, last changed
+	offline  bool          // it has no connection to any relay
+	left     time.Duration // when the last one went, if it is offline
 	scouting bool          // the probing tor is connected
 	scouted  time.Duration // when the probing tor last got further
 }
@@ -64,6 +66,11 @@ func (d *doctor) decide(now time.Duration, s sight) deed {
 	case s.state != Published: // it stands still: tor waits out a back-off of its own, or no directory answers
 		if now-s.moved > d.pace.Stuck && now >= d.allowed {
 			return d.remedyFor(s)
+		}
+		return rest
+	case s.offline: // a proof would only wait for its end; tor may reconnect by itself, and may sit out a back-off of its own
+		if now-s.left > d.pace.Remedy && now >= d.allowed {
+			return relaunch
 		}
 		return rest
 	case d.pace.Probe < 0:

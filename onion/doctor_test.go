@@ -88,7 +88,7 @@ func TestDoctorIsSlowToTreat(t *testing.T) {
 
 	// Once it has been well for long, the next illness is treated as the first was.
 	done = treatedFor(d, 25*time.Hour, 28*time.Hour, always(healthy), func(now time.Duration) bool { return now < 27*time.Hour })
-	if len(done[republish]) < 2 || done[republish][0]-27*time.Hour > 20*time.Minute || d.remedies < 2 || d.remedies > 8 {
+	if len(done[republish]) < 2 || done[republish][0]-27*time.Hour > 20*time.Minute || d.remedies < 2 || d.remedies > 14 {
 		t.Errorf("did %v", done)
 	}
 }
@@ -138,6 +138,16 @@ func TestDoctorOffline(t *testing.T) {
 	}
 	if wait := d.allowed - time.Hour; wait > 3*pace.Remedy/2 {
 		t.Errorf("no remedy for %v", wait)
+	}
+}
+
+// While there is no connection at all nothing is proved, and tor gets a moment to mend it before it is replaced.
+func TestDoctorWaitsOutAnOutage(t *testing.T) {
+	pace := Pace{}.withDefaults()
+	d := newDoctor(pace)
+	done := treatedFor(d, 0, 10*time.Minute, always(sight{running: true, state: Published, scouting: true, offline: true}), nil)
+	if len(done) != 1 || len(done[relaunch]) < 3 || done[relaunch][0] <= pace.Remedy || done[relaunch][0] > pace.Remedy+2*time.Second {
+		t.Errorf("did %v", done)
 	}
 }
 

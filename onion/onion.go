@@ -135,10 +135,13 @@ type Service struct {
 	front   side       // the tor that serves
 	back    side       // the tor that probes
 	doctor  *doctor
-	trouble string // what is wrong beside what the two say, and what is done; "": nothing
-	once    bool   // it has been reachable
-	probed  bool   // there was a proof, whatever came of it
-	proof   Proof  // the last one; its Ago is when it ended, by now()
+	trouble string        // what is wrong beside what the two say, and what is done; "": nothing
+	offline bool          // tor is published and has no connection to any relay
+	left    time.Duration // since when
+	giveUp  func()        // ends the proof that is under way, if one is
+	once    bool          // it has been reachable
+	probed  bool          // there was a proof, whatever came of it
+	proof   Proof         // the last one; its Ago is when it ended, by now()
 	closed  bool
 
 	reached     chan struct{} // closed when it was first reachable
@@ -182,7 +185,7 @@ func Start(ctx context.Context, cfg Config) (_ *Service, err error) {
 	}
 	s := &Service{
 		cfg: cfg, tor: tor, doors: doors, pass: newPass(), notify: newNotifier(cfg.Progress), began: time.Now(), kick: make(chan struct{}, 1),
-		doctor: newDoctor(cfg.Pace), reached: make(chan struct{}), done: make(chan struct{}),
+		giveUp: func() {}, doctor: newDoctor(cfg.Pace), reached: make(chan struct{}), done: make(chan struct{}),
 	}
 	for _, d := range doors {
 		s.ids = append(s.ids, d.Key.serviceID())
@@ -320,6 +323,7 @@ func (s *Service) lost(side *side, why string) {
 		side.turn++ // its last events come late
 		side.machine = newMachine(side.machine.ids...)
 		if side == &s.front {
+			s.offline = false
 			s.cfg.Log.Warn("tor is started again", "category", whyCategory(why))
 			s.trouble = why + ": it is started again"
 			s.doctor.doubt(s.now())
@@ -330,15 +334,20 @@ func (s *Service) lost(side *side, why string) {
 // felt takes a heartbeat of the tor that serves. One that is published and has no connection left is not reachable,
 // whatever the last proof said, and tor does not always say so itself.
 func (s *Service) felt(online bool) {
-	if online {
-		return
-	}
 	s.update(func() {
-		if s.front.machine.state == Published && s.doctor.proved {
-			s.trouble = "tor has no connection to any relay"
-			s.doctor.doubt(s.now())
-			s.wake()
+		was := s.offline
+		s.offline = !online && s.front.machine.state == Published
+		if s.offline == was {
+			return
 		}
+		s.left = s.now()
+		s.doctor.doubt(s.now())
+		s.trouble = "tor had no connection to any relay, and has one again"
+		if s.offline {
+			s.trouble = "tor has no connection to any relay"
+			s.giveUp() // a proof that is under way
+		}
+		s.wake()
 	})
 }
 
