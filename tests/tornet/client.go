@@ -13,8 +13,15 @@ import (
 func (n *Network) control() string { return filepath.Join(n.dir, "client", "control") }
 
 // Forget makes the client a visitor who comes for the first time: it drops every circuit, descriptor and key for a
-// private service. Tor does so at most every ten seconds and waits with it if asked sooner.
-func (n *Network) Forget() error { return n.Command("SIGNAL NEWNYM") }
+// private service. Tor does so at most every ten seconds, and would put it off if asked sooner; so this waits.
+func (n *Network) Forget() error {
+	const every = 10*time.Second + 100*time.Millisecond
+	n.forgetting.Lock()
+	defer n.forgetting.Unlock()
+	time.Sleep(time.Until(n.forgot.Add(every)))
+	defer func() { n.forgot = time.Now() }()
+	return n.Command("SIGNAL NEWNYM")
+}
 
 // Command sends one line to the client's control port (control-spec) and fails unless the answer is 25x.
 func (n *Network) Command(line string) error {

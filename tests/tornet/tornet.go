@@ -59,6 +59,9 @@ type Network struct {
 	mu     sync.Mutex // guards closed and which nodes run
 	closed bool
 
+	forgetting sync.Mutex // guards forgot
+	forgot     time.Time  // when Forget was last done
+
 	closeOnce sync.Once
 	closeErr  error
 }
