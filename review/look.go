@@ -33,8 +33,11 @@ type Look struct {
 // page says why, since the operator has to decide all the same.
 func Lay(ctx context.Context, now time.Time, c report.Case, reports []report.Report, sealed []byte, command func(context.Context) *exec.Cmd) (Look, error) {
 	p := Page{
-		Case: c.ID, Category: c.Category, Received: c.Received, Deadline: c.Deadline, Verified: c.Verified,
-		Link: orUnknown(c.LinkState), Tomorrow: now.UTC().AddDate(0, 0, 1).Format(time.DateOnly),
+		Case: c.ID, Category: c.Category, Received: c.Received, Deadline: c.Deadline,
+		// By what there is to look at: a scan's find has an item too, the notice of a
+		// locked link has none, whoever sent it.
+		Verified: len(c.Sum) == len(report.Item{}.Sum),
+		Link:     orUnknown(c.LinkState), Tomorrow: now.UTC().AddDate(0, 0, 1).Format(time.DateOnly),
 		Removable: c.Link != "" && c.LinkState != report.LinkGone,
 	}
 	for _, r := range reports {
@@ -61,7 +64,7 @@ func Lay(ctx context.Context, now time.Time, c report.Case, reports []report.Rep
 		return Look{Page: p}, err
 	}
 	bank := match.BankEntries([]match.Digests{digests(plain)}, nil)
-	d, err := Draw(ctx, command, item.Kind, plain)
+	d, err := Draw(ctx, command, media(item.Kind), plain)
 	if errors.Is(err, ErrChild) {
 		d.Unseen = "The item could not be drawn: the process that decodes it failed."
 	} else if err != nil {
@@ -121,6 +124,16 @@ func note(kind string, plain []byte) (string, error) {
 		return "", fmt.Errorf("open the note: %w", err)
 	}
 	return string(bytes.ToValidUTF8(text, []byte("?"))), nil
+}
+
+// media is a kind without its parameters, which say how an item was put away and
+// which no decoder knows.
+func media(kind string) string {
+	bare, _, err := mime.ParseMediaType(kind)
+	if err != nil {
+		return kind // no decoder knows that either, and the page says so
+	}
+	return bare
 }
 
 func digests(plain []byte) match.Digests {

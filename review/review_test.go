@@ -195,6 +195,30 @@ func TestWhatCannotBeDrawn(t *testing.T) {
 	}
 }
 
+// A kind may say more than the media type.
+func TestKindWithParametersIsDrawn(t *testing.T) {
+	look := lay(t, "image/jpeg; veil=1", jpegOf(t, scene(64, 64)), "draws")
+	if len(look.Page.Pictures) != 1 || look.Page.Unseen != "" {
+		t.Fatalf("%d pictures, %q", len(look.Page.Pictures), look.Page.Unseen)
+	}
+}
+
+// Proved is what has an item, whoever brought it.
+func TestProvedIsWhatHasAnItem(t *testing.T) {
+	for name, c := range map[string]struct {
+		kase report.Case
+		want bool
+	}{
+		"a scan's find":             {report.Case{Machine: true, Sum: make([]byte, 32)}, true},
+		"a notice of a locked link": {report.Case{Verified: true}, false},
+	} {
+		look, err := review.Lay(t.Context(), time.Now(), c.kase, nil, nil, nil)
+		if err != nil || look.Page.Verified != c.want {
+			t.Errorf("%s: proved %v, %v", name, look.Page.Verified, err)
+		}
+	}
+}
+
 func TestNoteIsText(t *testing.T) {
 	look := lay(t, "text/plain", []byte("<script>a</script>\xff"), "dies")
 	if look.Page.Note != "<script>a</script>?" || look.Page.Blockable {
