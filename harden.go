@@ -63,6 +63,11 @@ func (s *server) fence() error {
 	if err != nil {
 		return err
 	}
+	// Go reads with the first listener how many connections the kernel lets wait at a socket, and keeps that in
+	// mind. Behind the fence it could not read it, and would let so few wait that a crowd is turned away.
+	if first, err := net.Listen("unix", ""); err == nil {
+		first.Close()
+	}
 	report, err := harden.Apply(cfg)
 	if err != nil {
 		return err
