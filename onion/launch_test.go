@@ -88,6 +88,22 @@ func TestHangingTor(t *testing.T) {
 	}
 }
 
+// Nobody has to end the context: one that never answers is given up.
+func TestHangingTorIsGivenUp(t *testing.T) {
+	tor := script(t, `[ "$1" = --version ] && echo 'Tor version 0.4.9.11.' || exec sleep 1000`)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := onion.Start(ctx, onion.Config{
+		Tor: tor, DataDir: privateDir(t), Key: onion.NewKey(), Pace: onion.Pace{Launch: 300 * time.Millisecond},
+	})
+	if !errors.Is(err, onion.ErrTor) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v", err)
+	}
+	if ctx.Err() != nil {
+		t.Error("only when its caller gave up")
+	}
+}
+
 // An extra torrc that tor does not understand is named, once and in tor's words; the log stays free of them.
 func TestBadExtraTorrc(t *testing.T) {
 	needTor(t)

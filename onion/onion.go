@@ -274,7 +274,10 @@ func (s *Service) bring(ctx context.Context, side *side, p program, prepare func
 		side.machine = newMachine(side.machine.ids...)
 		side.moved = s.now()
 	})
-	tor, err := launch(ctx, p)
+	// One that hangs before it answers at all is seen by nobody else: there is no heartbeat yet.
+	limited, cancel := context.WithTimeout(ctx, s.cfg.Pace.Launch)
+	tor, err := launch(limited, p)
+	cancel() // kills nothing: a launch that is over looks at it no more
 	if err != nil {
 		return nil, err
 	}

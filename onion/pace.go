@@ -10,6 +10,8 @@ type Pace struct {
 	Heartbeat        time.Duration // between two questions to a tor whether it lives; 0: 10 s
 	HeartbeatTimeout time.Duration // after which a tor that does not answer is killed; 0: 20 s
 
+	Launch time.Duration // how long a tor that is started may take until it answers, before it is killed; 0: 2 min
+
 	RestartMin time.Duration // the pause before a tor that ended is started again, doubled each time; 0: 500 ms
 	RestartMax time.Duration // where the doubling ends, and how long a tor must have lived to start anew with the shortest; 0: 1 min
 
@@ -29,7 +31,7 @@ func (p Pace) withDefaults() Pace {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&p.Heartbeat, 10 * time.Second}, {&p.HeartbeatTimeout, 20 * time.Second},
+		{&p.Heartbeat, 10 * time.Second}, {&p.HeartbeatTimeout, 20 * time.Second}, {&p.Launch, 2 * time.Minute},
 		{&p.RestartMin, 500 * time.Millisecond}, {&p.RestartMax, time.Minute},
 		{&p.Probe, 10 * time.Minute}, {&p.ProbeRetry, 3 * time.Second}, {&p.ProbeTimeout, 45 * time.Second},
 		{&p.Stuck, time.Minute}, {&p.Remedy, 30 * time.Second}, {&p.RemedyMax, 15 * time.Minute},
