@@ -127,6 +127,7 @@ type caseState struct {
 func (c caseState) open() bool      { return c.Decision == undecided }
 func (c caseState) preserved() bool { return c.Decision == preserved && c.Until != 0 }
 func (c caseState) linked() bool    { return c.Link != eventlog.ID{} }
+func (c caseState) proved() bool    { return c.Sum != [32]byte{} } // there is something to look at
 
 // looseCase is how long a case that names no link waits for a decision; what is
 // said in it must not lie here for ever.
@@ -187,9 +188,11 @@ func (all openCases) without(id eventlog.ID) (out openCases) {
 }
 
 const (
-	// maxBoxes is how many sealed reports a case has, at most: the one that opened it
-	// and the first few that joined it. More are counted.
+	// maxBoxes is how many sealed reports a case has: the one that opened it and the
+	// first few that joined it. More are counted, but one that is graver than all
+	// before it has a box, too: one for each category, and one for an authority.
 	maxBoxes = 4
-	// maxReports is how many reports of one item are counted; it has its case.
+	// maxReports is how many reports of one item are counted; it has its case. Only
+	// graver ones are still taken then.
 	maxReports = 32
 )

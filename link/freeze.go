@@ -157,9 +157,10 @@ func (l *Links) dueCase(tx *eventlog.Tx, id eventlog.ID) (events []eventlog.Draf
 }
 
 // urgent reports whether an undecided case suspends its link at its deadline:
-// what hurts somebody with every view, by the word of who could open it.
+// what hurts somebody with every view, where the item was proved. The word of who
+// has no more than the link of a locked one would let any stranger end it.
 func (c caseState) urgent() bool {
-	return c.Flags&flagVerified != 0 && (c.Category == Child || c.Category == Intimate || c.Flags&flagAuthority != 0)
+	return c.proved() && (c.Category == Child || c.Category == Intimate || c.Flags&flagAuthority != 0)
 }
 
 // holdDraft is the event that makes a link answer like a dead one.

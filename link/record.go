@@ -67,7 +67,9 @@ func (l *Links) recordOnce(m matter) (seal.Token, error) {
 			if err != nil {
 				return nil, err
 			}
-			if !known || st.Gone {
+			// A report may still be under way when the operator ends its link: it must
+			// not freeze what has just been taken down.
+			if !known || st.Gone || st.Reason == Operator {
 				return nil, ErrGone
 			}
 			if now, found := st.caseOf(m.sum()); found != seen.found || now != seen.id {
@@ -130,15 +132,20 @@ func (s state) caseOf(sum [32]byte) (id eventlog.ID, found bool) {
 	return id, false
 }
 
-// mayOpen refuses a case too many of one link.
+// mayOpen refuses a case too many of one link. Proved ones are as many as it has
+// items: with a cap, who reports some of his own album would keep the rest of it
+// from being reported.
 func (s state) mayOpen(m matter) error {
+	if m.proof != nil {
+		return nil
+	}
 	loose := 0
 	for _, c := range s.Open.list() {
 		if !c.proved() {
 			loose++
 		}
 	}
-	if m.proof == nil && loose >= maxLinkLoose || m.proof != nil && len(s.Open)/openCaseLen-loose >= maxLinkCases {
+	if loose >= maxLinkLoose {
 		return ErrReports
 	}
 	return nil
@@ -187,7 +194,9 @@ func draftCase(tx *eventlog.Tx, id eventlog.ID, m matter, status seal.Token, box
 	return []eventlog.Draft{{Link: id, Type: typeOpened, Data: body}}, nil
 }
 
-// join counts one more report of a case. The words of the first few are kept.
+// join counts one more report of a case. The words of the first few are kept, and
+// of each that is graver than what was said before: else who fills the case of his
+// own item with harmless ones would keep it from ever being urgent.
 func (l *Links) join(tx *eventlog.Tx, id eventlog.ID, m matter, status seal.Token, boxes []byte) ([]eventlog.Draft, error) {
 	c, known, err := loadCase(tx, id)
 	if err != nil {
@@ -196,11 +205,21 @@ func (l *Links) join(tx *eventlog.Tx, id eventlog.ID, m matter, status seal.Toke
 	if !known || !c.open() {
 		return nil, errMoved
 	}
-	if c.Reports >= maxReports {
+	worse := m.category < c.Category
+	graver := worse || m.flags&flagAuthority&^c.Flags != 0
+	if c.Reports >= maxReports && !graver {
 		return nil, ErrReports
 	}
-	if c.Reports < maxBoxes && len(boxes) > 0 {
-		if err := tx.Set(eventlog.SealedKey(id, uint16(c.Reports)), boxes); err != nil {
+	n := c.Reports
+	switch {
+	case n < maxBoxes:
+	case worse:
+		n = maxBoxes + int(m.category) // used once: the next is worse still
+	case graver:
+		n = maxBoxes + int(byMachine) // no report is of that category
+	}
+	if (n < maxBoxes || graver) && len(boxes) > 0 {
+		if err := tx.Set(eventlog.SealedKey(id, uint16(n)), boxes); err != nil {
 			return nil, err
 		}
 	}

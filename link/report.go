@@ -34,7 +34,6 @@ const (
 // each item, so who wants to fill the queue has to fill the disk first. What
 // cannot be proved costs nothing to send, so it has a queue of its own.
 const (
-	maxLinkCases  = 16  // of one link
 	maxLinkLoose  = 2   // of one link, not proved
 	maxLooseCases = 256 // of all links, not proved
 )

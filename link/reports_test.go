@@ -154,7 +154,7 @@ func TestFalseReportsBuryNothing(t *testing.T) {
 			t.Errorf("false reports hide a link: %v", err)
 		}
 	}
-	if len(all) > maxLooseCases+maxLinkCases+maxLinkLoose+1 {
+	if len(all) > maxLooseCases+40+maxLinkLoose+1 {
 		t.Errorf("%d cases", len(all))
 	}
 	r.wantOrder()

@@ -215,12 +215,17 @@ func moveRow(tx *eventlog.Tx, id eventlog.ID, was int64, had bool, is int64, has
 
 // row is the minute under which the link stands in the schedule, if it does.
 func (s state) row() (minute int64, has bool) {
-	if s.Gone || s.Kept > 0 {
+	if s.Gone {
 		return 0, false
 	}
 	if s.Reason != Live {
+		// The end of the freeze comes for a preserved one too: what is preserved is one
+		// item, and the keys of the others are in the boxes of the cases that wait.
 		if until := s.frozen(); until != 0 {
 			return until, true
+		}
+		if s.Kept > 0 {
+			return 0, false
 		}
 		return shredNow, true
 	}
