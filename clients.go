@@ -57,13 +57,44 @@ func (f folder) twoAddresses() (bool, error) {
 
 // split makes it one.
 func (f folder) split() error {
-	if err := os.Mkdir(f.in(settings), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	dir, err := f.openSettings()
+	if err != nil {
 		return err
 	}
-	if err := mark(filepath.Join(f.in(settings), twoMark)); err != nil {
+	defer dir.Close()
+	file, err := dir.OpenFile(twoMark, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
 		return err
 	}
-	return errors.Join(syncDir(f.in(settings)), syncDir(f.path))
+	return errors.Join(file.Sync(), file.Close(), syncRoot(dir))
+}
+
+// openSettings opens the settings, and makes them if they are missing. Root may be
+// who asks, and no link in a service's folder leads out of an os.Root.
+func (f folder) openSettings() (*os.Root, error) {
+	root, err := os.OpenRoot(f.path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	switch err := root.Mkdir(settings, 0o700); {
+	case errors.Is(err, fs.ErrExist):
+	case err != nil:
+		return nil, err
+	default:
+		if err := syncRoot(root); err != nil {
+			return nil, err
+		}
+	}
+	return root.OpenRoot(settings)
+}
+
+func syncRoot(root *os.Root) error {
+	dir, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // clients reads who has a key.
@@ -95,22 +126,27 @@ func (f folder) clients() (list []admitted, err error) {
 
 // saveClients puts a new list in the old one's place.
 func (f folder) saveClients(list []admitted) error {
-	if err := os.Mkdir(f.in(settings), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	dir, err := f.openSettings()
+	if err != nil {
 		return err
 	}
+	defer dir.Close()
 	var b bytes.Buffer
 	for _, c := range list {
 		fmt.Fprintf(&b, "%s %s %s\n", c.name, c.door, c.key)
 	}
-	path := filepath.Join(f.in(settings), clientsFile)
-	draft := path + "." + rand.Text()
-	if err := writeNew(draft, b.Bytes()); err != nil {
+	draft := clientsFile + "." + rand.Text()
+	file, err := dir.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(draft, path); err != nil {
-		return errors.Join(err, os.Remove(draft))
+	if err := fill(file, b.Bytes(), func(string) error { return dir.Remove(draft) }); err != nil {
+		return err
 	}
-	return errors.Join(syncDir(f.in(settings)), syncDir(f.path))
+	if err := dir.Rename(draft, clientsFile); err != nil {
+		return errors.Join(err, dir.Remove(draft))
+	}
+	return syncRoot(dir)
 }
 
 // keysFor are the keys that open a door.

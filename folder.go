@@ -158,10 +158,19 @@ func writeNew(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := file.Write(content); err != nil {
-		return errors.Join(err, file.Close())
+	return fill(file, content, os.Remove)
+}
+
+// fill writes a new file; of what it cannot write whole, nothing stays.
+func fill(file *os.File, content []byte, remove func(name string) error) error {
+	_, err := file.Write(content)
+	if err == nil {
+		err = file.Sync()
 	}
-	return errors.Join(file.Sync(), file.Close())
+	if err = errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, remove(file.Name()))
+	}
+	return nil
 }
 
 func syncDir(path string) error {

@@ -33,9 +33,18 @@ func (f folder) destroyKeys() error {
 	return errors.Join(first, overwrite(f.host), mark(f.in(panicMark)), syncDir(f.path))
 }
 
-// overwrite puts random bytes in a file's place, synced.
+// overwrite puts random bytes in a file's place, synced. Root follows no link: the
+// folder is a service's, who could have it overwrite any file of the host. Others
+// may keep their host key behind one.
 func overwrite(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	how := os.O_RDWR
+	if os.Geteuid() == 0 {
+		how |= syscall.O_NOFOLLOW
+	}
+	file, err := os.OpenFile(path, how, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return hint{err, "root overwrites nothing through a link: name the file itself, with --host-key or --onion-key"}
+	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return nil // off this disk, or not ours to write: without the vault key it opens nothing
 	}
@@ -56,7 +65,7 @@ func fillWithNoise(file *os.File) error {
 }
 
 func mark(path string) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}

@@ -29,11 +29,21 @@ type newContent struct {
 func replaceKeys(files ...newContent) error {
 	for i, file := range files {
 		if err := writeLike(file.path, draft(i, file.path), file.content); err != nil {
-			return hint{err, "key files and their folder must be writable; keys that systemd passes as credentials are replaced where it has them from"}
+			return hint{errors.Join(err, undo(files[:i])), "key files and their folder must be writable, and no links; keys that systemd passes as credentials are replaced where it has them from"}
 		}
 	}
 	for i, file := range files {
 		if err := takePlace(draft(i, file.path), file.path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undo discards drafts, the last one first: one without the first one counts as committed.
+func undo(files []newContent) error {
+	for i, file := range slices.Backward(files) {
+		if err := discard(draft(i, file.path)); err != nil {
 			return err
 		}
 	}
@@ -52,19 +62,17 @@ func draft(i int, path string) string {
 // settle ends what a crash broke off in replaceKeys. Of two drafts the first is
 // renamed first, so a second one alone is whole and meant to be there.
 func (f folder) settle() error {
-	files := []string{f.host, f.onion}
 	_, uncommitted := os.Lstat(draft(0, f.host))
 	_, waiting := os.Lstat(draft(1, f.onion))
-	if uncommitted != nil && waiting == nil {
+	if errors.Is(uncommitted, fs.ErrNotExist) && waiting == nil {
 		if err := takePlace(draft(1, f.onion), f.onion); err != nil {
 			return err
 		}
 	}
-	for _, path := range files {
-		for i := range files {
-			if err := discard(draft(i, path)); err != nil {
-				return err
-			}
+	// The second draft goes before the first: alone, and overwritten, it would be taken for a key after another crash.
+	for _, path := range []string{draft(1, f.onion), draft(1, f.host), draft(0, f.onion), draft(0, f.host)} {
+		if err := discard(path); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -72,25 +80,32 @@ func (f folder) settle() error {
 
 // writeLike writes a file that has the owner of another one.
 func writeLike(like, path string, content []byte) error {
-	info, err := os.Stat(like)
+	info, err := os.Lstat(like)
 	if err != nil {
 		return err
+	}
+	if !info.Mode().IsRegular() { // a link would be replaced by a file, and what it names would stay as it is
+		return fmt.Errorf("%s is not a plain file", like)
 	}
 	if err := writeNew(path, content); err != nil {
 		return err
 	}
 	if has := info.Sys().(*syscall.Stat_t); os.Geteuid() == 0 {
-		if err := os.Lchown(path, int(has.Uid), int(has.Gid)); err != nil {
-			return err
-		}
+		err = os.Lchown(path, int(has.Uid), int(has.Gid))
 	}
-	return syncDir(filepath.Dir(path))
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return errors.Join(err, discard(path))
+	}
+	return nil
 }
 
 // takePlace renames a draft over a file and overwrites what was in it, unless that
 // has another name, which is somebody's copy.
 func takePlace(draft, path string) error {
-	old, err := os.OpenFile(path, os.O_RDWR, 0)
+	old, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
@@ -108,13 +123,20 @@ func takePlace(draft, path string) error {
 	return fillWithNoise(old)
 }
 
-// discard overwrites and removes a draft, which may not be there.
+// discard overwrites and removes a draft, which may not be there. What is no file
+// of ours, as a link, is only removed, and so is one with another name.
 func discard(path string) error {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err := overwrite(path); err != nil {
+	if err != nil {
 		return err
+	}
+	if info.Mode().IsRegular() && info.Sys().(*syscall.Stat_t).Nlink == 1 {
+		if err := overwrite(path); err != nil {
+			return err
+		}
 	}
 	if err := os.Remove(path); err != nil {
 		return err

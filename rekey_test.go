@@ -143,3 +143,83 @@ func TestSealedKeys(t *testing.T) {
 		}
 	}
 }
+
+// A crash while settle undoes, after any of its steps, must not make a draft that
+// is already overwritten a key.
+func TestSettleUndoesInOrder(t *testing.T) {
+	for _, stuck := range []string{"host.key.tmp", "onion.key.next"} {
+		f := newFolder(t.TempDir(), "", "", nil)
+		write(t, f.host, []byte("old host key"))
+		write(t, f.onion, []byte("old onion key"))
+		for i, path := range []string{f.host, f.onion} {
+			name := draft(i, path)
+			if filepath.Base(name) != stuck {
+				write(t, name, []byte("new"))
+				continue
+			}
+			// A folder with something in it cannot be removed: the undoing breaks off here.
+			if err := os.MkdirAll(filepath.Join(name, "stuck"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if f.settle() == nil {
+			t.Fatal("settle removed a folder")
+		}
+		if err := os.RemoveAll(f.in(stuck + "/stuck")); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.settle(); err != nil {
+			t.Fatal(err)
+		}
+		wantFiles(t, "a second try over "+stuck, f.path, map[string][]byte{"host.key": []byte("old host key"), "onion.key": []byte("old onion key")})
+	}
+}
+
+// When the second draft cannot be written, the first is gone again.
+func TestReplaceKeysUndoes(t *testing.T) {
+	f := newFolder(t.TempDir(), "", "", nil)
+	write(t, f.host, []byte("old host key"))
+	if replaceKeys(newContent{f.host, []byte("a")}, newContent{f.onion, []byte("b")}) == nil {
+		t.Fatal("a key file that is missing was replaced")
+	}
+	wantFiles(t, "a failed try", f.path, map[string][]byte{"host.key": []byte("old host key")})
+}
+
+// Whoever owns the folder cannot have root write through a link that lies in it.
+func TestLinksAreNotWrittenThrough(t *testing.T) {
+	victim := filepath.Join(t.TempDir(), "victim")
+	write(t, victim, []byte("of another"))
+	absent := filepath.Join(t.TempDir(), "absent")
+	f := newFolder(t.TempDir(), "", "", nil)
+	write(t, f.host, []byte("old host key"))
+	write(t, f.onion, []byte("old onion key"))
+	link := func(to, name string) {
+		t.Helper()
+		if err := os.Symlink(to, f.in(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link(victim, "host.key.tmp")
+	if err := f.settle(); err != nil {
+		t.Errorf("settle over a link: %v", err)
+	}
+	wantFiles(t, "settle", f.path, map[string][]byte{"host.key": []byte("old host key"), "onion.key": []byte("old onion key")})
+	link(absent, panicMark)
+	if mark(f.in(panicMark)) == nil {
+		t.Error("a mark was made through a link")
+	}
+	link(filepath.Dir(victim), settings)
+	if f.saveClients(nil) == nil || f.split() == nil {
+		t.Error("settings were written through a link")
+	}
+	link(victim, "linked")
+	if os.Geteuid() == 0 && overwrite(f.in("linked")) == nil {
+		t.Error("root overwrote through a link, or kept still about it")
+	}
+	for _, path := range []string{absent, filepath.Join(filepath.Dir(victim), clientsFile), filepath.Join(filepath.Dir(victim), twoMark)} {
+		if _, err := os.Lstat(path); err == nil {
+			t.Errorf("%s was made", filepath.Base(path))
+		}
+	}
+	wantFiles(t, "it all", filepath.Dir(victim), map[string][]byte{"victim": []byte("of another")})
+}
