@@ -149,6 +149,11 @@ func passphraseCommand() *cobra.Command {
 	newFD := -1
 	cmd := folderCommand("passphrase --data DIR", "seal host key and onion key under a passphrase, change it, or --remove it", 0,
 		func(cmd *cobra.Command, f folder, _ []string) error {
+			unlockKeys, err := f.lockKeys()
+			if err != nil {
+				return err
+			}
+			defer unlockKeys()
 			if err := f.settle(); err != nil {
 				return err
 			}
@@ -212,6 +217,11 @@ func rotateCommand() *cobra.Command {
 }
 
 func (f folder) rotate(cmd *cobra.Command, yes bool) error {
+	unlockKeys, err := f.lockKeys()
+	if err != nil {
+		return err
+	}
+	defer unlockKeys()
 	if err := f.settle(); err != nil {
 		return err
 	}

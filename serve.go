@@ -133,6 +133,11 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	guardMemory(s.events)
 
 	// The keys first: from then on the process reaches the data folder, tor and nothing else.
+	unlockKeys, err := f.lockKeys()
+	if err != nil {
+		return err
+	}
+	defer unlockKeys()
 	if err := f.settle(); err != nil {
 		return err
 	}
@@ -162,6 +167,7 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	if err != nil {
 		return err
 	}
+	unlockKeys() // whoever replaces them from now on finds the log locked, or leaves the address as it is
 	cfg := s.store.config()
 	cfg.Events, cfg.Now = s.events, clock
 	cfg.LeaseIdle, cfg.LeaseMax, cfg.ReceiptTTL = flags.leaseIdle, flags.leaseMax, flags.receiptTTL
