@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"emberdrop/onion"
 )
@@ -63,4 +64,30 @@ func TestAdmit(t *testing.T) {
 	if s.Admit("none.onion", false, nil) == nil || s.Admit(s.Address(), true, make([]onion.Client, onion.MaxClients+1)) == nil {
 		t.Error("an address that is not there, or a crowd")
 	}
+}
+
+// A tor that is launched while doors are changed is not given them in the middle of that: it could get them as they
+// were, after those who change them have told it how they are.
+func TestLaunchWaitsForAdmit(t *testing.T) {
+	needTor(t)
+	s := start(t, onion.Config{DataDir: privateDir(t), Key: onion.NewKey(), TorrcExtra: extra(t, dead), Pace: quick})
+	id := strings.TrimSuffix(s.Address(), ".onion")
+	before := s.Pid()
+	release := s.HoldPublishing()
+	held := true
+	defer func() {
+		if held {
+			release()
+		}
+	}()
+	signal(t, before, 9)
+	until(t, "no other tor", func() bool { pid := s.Pid(); return pid != 0 && pid != before })
+	for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if strings.Contains(s.Onions(), id) {
+			t.Fatal("it was given the doors")
+		}
+	}
+	held = false
+	release()
+	until(t, "it is never given the doors", func() bool { return strings.Contains(s.Onions(), id) })
 }

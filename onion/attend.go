@@ -27,7 +27,9 @@ func (s *Service) attend(ctx context.Context) {
 			s.cfg.Log.Warn("the clock jumped, or this machine slept", "category", "clock")
 			s.update(func() {
 				s.front.machine.clock = "" // if it is wrong now, tor says so again
-				s.trouble = "the clock jumped, or this machine slept"
+				if s.cfg.Pace.Probe > 0 {  // else no proof would ever end it
+					s.trouble = "the clock jumped, or this machine slept"
+				}
 				s.doctor.doubt(s.now())
 			})
 		}
@@ -77,7 +79,12 @@ func (s *Service) treat(ctx context.Context, what deed) {
 			s.doctor.proved = false
 			s.trouble = "the probing tor does not connect: whether visitors get through is not known"
 		})
-		s.scout.replace("the probing tor gets nowhere")
+		s.mu.Lock()
+		there := s.back.tor != nil
+		s.mu.Unlock()
+		if there { // else the keeper is at it, and the next would be replaced for the one before
+			s.scout.replace("the probing tor gets nowhere")
+		}
 	case republish, relaunch:
 		s.remedy(what)
 	}
@@ -95,13 +102,16 @@ func (s *Service) remedy(what deed) {
 	s.mu.Lock()
 	scout := s.back.tor
 	s.mu.Unlock()
-	if scout != nil { // if it is the one that gets nowhere, the proofs say nothing
-		if online, err := scout.control.online(requestTimeout); err == nil && !online {
-			s.scout.replace("the probing tor has no connection")
-		}
-	}
 	// Republishing through a tor without any connection changes nothing.
 	online, err := tor.control.online(requestTimeout)
+	if scout != nil { // if it is the one that gets nowhere, the proofs say nothing
+		if connected, e := scout.control.online(requestTimeout); e == nil && !connected {
+			s.scout.replace("the probing tor has no connection")
+			if err == nil && online && s.acquitted() {
+				return
+			}
+		}
+	}
 	if err != nil || !online {
 		what = relaunch
 	}
@@ -121,6 +131,19 @@ func (s *Service) remedy(what deed) {
 		return
 	}
 	s.republish(tor, "")
+}
+
+// acquitted forgets the proofs that failed, if it is for them that a remedy was wanted; without failures it is because
+// the service stands still, which is no fault of the probing tor.
+func (s *Service) acquitted() (failed bool) {
+	s.update(func() {
+		if failed = s.doctor.failures >= failuresToAct; failed {
+			s.doctor.treated(s.now(), rescout, true)
+			s.doctor.proved, s.doctor.failures = false, 0
+			s.trouble = "the probing tor does not connect: whether visitors get through is not known"
+		}
+	})
+	return failed
 }
 
 // republish takes every door off a tor and puts it on again; trouble, if any, is what to tell meanwhile.
@@ -161,6 +184,10 @@ func (s *Service) prove(ctx context.Context) {
 		return
 	}
 	s.update(func() {
+		if errors.Is(err, errNoProbe) {
+			s.doctor.unproven(s.now())
+			return
+		}
 		s.remember(err == nil)
 		if turn != s.front.turn || s.offline { // another tor serves by now, or this one has nothing to serve by
 			return

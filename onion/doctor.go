@@ -36,6 +36,7 @@ type doctor struct {
 
 	proved   bool          // the last proof succeeded, and nothing has happened since
 	failures int           // proofs that failed in a row
+	blind    int           // proofs in a row for which the probing tor could not be used
 	due      time.Duration // the next proof
 	retry    pause
 
@@ -80,6 +81,8 @@ func (d *doctor) decide(now time.Duration, s sight) deed {
 			return rescout
 		}
 		return rest
+	case d.blind >= failuresToAct && now >= d.scoutOK:
+		return rescout
 	case d.failures >= failuresToAct && now >= d.allowed:
 		return d.remedyFor(s)
 	case now >= d.due:
@@ -96,8 +99,16 @@ func (d *doctor) remedyFor(s sight) deed {
 	return republish
 }
 
+// unproven takes a proof that the probing tor could not make. It says nothing of the service: one whose prober is in
+// trouble must not lose its introduction points for it.
+func (d *doctor) unproven(now time.Duration) {
+	d.blind++
+	d.due = now + d.retry.next()
+}
+
 // proven takes the outcome of a proof.
 func (d *doctor) proven(now time.Duration, ok bool) {
+	d.blind = 0
 	if !ok {
 		d.failures++
 		if d.failures >= failuresToAct {
@@ -119,6 +130,7 @@ func (d *doctor) proven(now time.Duration, ok bool) {
 // treated notes that a remedy was given. offline: that tor had no connection to any relay, and none in sight.
 func (d *doctor) treated(now time.Duration, what deed, offline bool) {
 	if what == rescout {
+		d.blind = 0
 		d.scoutOK = now + d.scoutGap.next()
 		return
 	}

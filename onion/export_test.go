@@ -1,5 +1,7 @@
 package onion
 
+import "strings"
+
 // Pid returns the process id of the tor that serves, 0 when there is none.
 func (s *Service) Pid() int { return s.pid(&s.front) }
 
@@ -20,6 +22,27 @@ func (s *Service) CutControl() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.front.tor.control.raw.Close()
+}
+
+// HoldPublishing has nobody put a door on or take one off, until release.
+func (s *Service) HoldPublishing() (release func()) {
+	s.publishing.Lock()
+	return s.publishing.Unlock
+}
+
+// Onions is what the tor that serves says it serves, "" when it cannot be asked.
+func (s *Service) Onions() string {
+	s.mu.Lock()
+	tor := s.front.tor
+	s.mu.Unlock()
+	if tor == nil {
+		return ""
+	}
+	resp, err := tor.control.request("GETINFO", "GETINFO onions/current")
+	if err != nil {
+		return ""
+	}
+	return strings.Join(resp.Data, " ")
 }
 
 // Withdraw takes the service off its tor, which nobody asked for, and tells nobody.

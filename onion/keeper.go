@@ -56,6 +56,10 @@ func (k *keeper) run(ctx context.Context, tor *instance) {
 	for {
 		why := whyFailed
 		if tor == nil {
+			select {
+			case <-k.wanted: // meant for the one before; one that comes from here on may be meant for the next
+			default:
+			}
 			tor, _ = k.start(ctx) // its complaint is in the log, as a category
 		}
 		if tor != nil {
@@ -82,10 +86,6 @@ func (k *keeper) run(ctx context.Context, tor *instance) {
 
 // watch returns when tor has to be replaced, and why; when ctx has ended, the reason is "".
 func (k *keeper) watch(ctx context.Context, tor *instance) string {
-	select {
-	case <-k.wanted: // meant for the one before
-	default:
-	}
 	beat := time.NewTicker(k.pace.Heartbeat)
 	defer beat.Stop()
 	for {

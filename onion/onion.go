@@ -128,7 +128,7 @@ type Service struct {
 	scout   *keeper        // of the tor that probes
 	unboxed atomic.Bool    // tor cannot live in its own sandbox here
 
-	publishing sync.Mutex // held while doors are taken off and put on
+	publishing sync.Mutex // held while doors are taken off and put on, also on a new tor
 
 	mu      sync.Mutex // guards what follows
 	doors   []*door    // as many as at the start; who may enter changes
@@ -225,7 +225,11 @@ func (s *Service) launchHost(ctx context.Context) (*instance, error) {
 		tor: s.tor, dir: filepath.Dir(s.cfg.Target), data: s.cfg.DataDir, torrc: s.cfg.torrc(),
 		args: s.args("0"), log: s.cfg.Log, unfit: s.unbox,
 	}
-	return s.bring(ctx, &s.front, p, func(c *control) error { return s.put(c) })
+	return s.bring(ctx, &s.front, p, func(c *control) error {
+		s.publishing.Lock() // whoever changes a door meanwhile republishes it after this, not in the middle
+		defer s.publishing.Unlock()
+		return s.put(c)
+	})
 }
 
 // args are the options of the next tor.
@@ -345,7 +349,10 @@ func (s *Service) felt(online bool) {
 		}
 		s.left = s.now()
 		s.doctor.doubt(s.now())
-		s.trouble = "tor had no connection to any relay, and has one again"
+		s.trouble = ""
+		if s.cfg.Pace.Probe > 0 { // else no proof would ever end it
+			s.trouble = "tor had no connection to any relay, and has one again"
+		}
 		if s.offline {
 			s.trouble = "tor has no connection to any relay"
 			s.giveUp() // a proof that is under way
