@@ -30,14 +30,14 @@ type scanFlags struct {
 
 func (s *scanFlags) register(set *pflag.FlagSet) {
 	s.judges.register(set)
-	set.DurationVar(&s.scanTime, "scan-time", 30*time.Second, "decode a picture, to compare it, for at most so long")
-	set.IntVar(&s.scanPixels, "scan-pixels", 50_000_000, "decode pictures of at most so many `pixels`, to compare them; each takes up to 12 bytes of RAM")
+	set.DurationVar(&s.scanTime, "scan-time", 10*time.Second, "decode a picture, to compare it, for at most so long")
+	set.IntVar(&s.scanPixels, "scan-pixels", 65_000_000, "decode pictures of at most so many `pixels`, to compare them, one at a time; 12 bytes of RAM for each are the most that\na decode may take, so a progressive JPEG may be over the limit with fewer")
 	set.StringVar(&s.unscanned, "unscanned", "hold", "what becomes of a picture that cannot be decoded within these limits: pass, label, hold or block")
 }
 
 // scans is how many pictures are decoded at once, so that RAM is bounded whatever
-// comes in.
-const scans = 2
+// comes in: at the limit, one takes 780 MB.
+const scans = 1
 
 // open reads the lists and the bank. The flags are checked.
 func (s *scanFlags) open(f folder) (err error) {

@@ -17,7 +17,8 @@ import (
 type Limits struct {
 	// Pixels is the size of the largest picture that is decoded, and of all that
 	// are taken from an animation together. Decoding takes up to 12 bytes of RAM
-	// for each pixel, the result up to 8. 0: 50 million.
+	// for each, the result up to 8; a JPEG that would take more, as a progressive
+	// one may, is over the limit with fewer pixels. 0: 50 million.
 	Pixels int
 	// Frames is how many pictures are taken from an animation. 0: 8.
 	Frames int
@@ -66,13 +67,13 @@ func Pictures(ctx context.Context, r io.ReaderAt, size int64, kind string, limit
 	var frames func(*input) (film, error)
 	switch kind {
 	case "image/jpeg":
-		still = stillDecoder{configOf(jpeg.DecodeConfig), jpeg.Decode}
+		still = stillDecoder{configOf(jpeg.DecodeConfig), jpeg.Decode, heavyJPEG}
 	case "image/png":
-		still, frames = stillDecoder{configOf(png.DecodeConfig), png.Decode}, framesOfPNG
+		still, frames = stillDecoder{configOf(png.DecodeConfig), png.Decode, nil}, framesOfPNG
 	case "image/gif":
-		still, frames = stillDecoder{configOf(gif.DecodeConfig), gif.Decode}, framesOfGIF
+		still, frames = stillDecoder{configOf(gif.DecodeConfig), gif.Decode, nil}, framesOfGIF
 	case "image/webp":
-		still, frames = stillDecoder{webpConfig, webp.Decode}, framesOfWebP
+		still, frames = stillDecoder{webpConfig, webp.Decode, nil}, framesOfWebP
 	default:
 		return nil, ErrKind
 	}
@@ -97,6 +98,7 @@ func Pictures(ctx context.Context, r io.ReaderAt, size int64, kind string, limit
 type stillDecoder struct {
 	config func(*input) (image.Config, error)
 	image  func(io.Reader) (image.Image, error)
+	heavy  func(*input, image.Config, Limits) bool // takes more RAM than its pixels say; nil: none does
 }
 
 func (d stillDecoder) decode(src *input, limits Limits) (image.Image, error) {
@@ -105,6 +107,9 @@ func (d stillDecoder) decode(src *input, limits Limits) (image.Image, error) {
 		return nil, src.because(err)
 	}
 	if c.Width <= 0 || c.Height <= 0 || c.Width > limits.pixels()/c.Height {
+		return nil, ErrLimit
+	}
+	if d.heavy != nil && d.heavy(src, c, limits) {
 		return nil, ErrLimit
 	}
 	img, err := d.image(src.section(0, src.size))

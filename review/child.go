@@ -18,6 +18,10 @@ import (
 // maxItem is the largest item that is drawn, in bytes.
 const maxItem = 256 << 20
 
+// maxPixels is the largest picture that is drawn: more than a server compares, since
+// what was over its limit is what the operator is asked about.
+const maxPixels = 200_000_000
+
 // Child is the other side of Draw: it reads one item and writes pixels and
 // hashes. It needs nothing but its two streams, so it can run where everything
 // else is forbidden.
@@ -35,7 +39,7 @@ func Child(ctx context.Context, in io.Reader, out io.Writer) error {
 		return errors.New("item too large")
 	}
 	w := bufio.NewWriter(out)
-	pictures, err := match.Pictures(ctx, bytes.NewReader(plain), int64(len(plain)), strings.TrimSuffix(kind, "\n"), match.Limits{Frames: maxPictures})
+	pictures, err := match.Pictures(ctx, bytes.NewReader(plain), int64(len(plain)), strings.TrimSuffix(kind, "\n"), match.Limits{Pixels: maxPixels, Frames: maxPictures})
 	if err != nil {
 		tell(w, unseen(err))
 	}
