@@ -132,13 +132,14 @@ func withoutLive(t link.Totals) link.Totals {
 
 // restore makes a new data folder out of a backup.
 func (f folder) restore(b backup, key onion.Key, with *lock) error {
-	if err := f.create(key, with); err != nil {
-		return err
-	}
-	if err := writeFiles(f.in(settings), b.Settings); err != nil {
-		return err
-	}
-	if err := writeFiles(f.in(listsFolder), b.Lists); err != nil {
+	// A folder that a crash left without them would be served as a public one.
+	err := f.create(key, with, func() error {
+		if err := writeFiles(f.in(settings), b.Settings); err != nil {
+			return err
+		}
+		return writeFiles(f.in(listsFolder), b.Lists)
+	})
+	if err != nil {
 		return err
 	}
 	store, err := f.openWith(seal.NewKey(), nil, nil)

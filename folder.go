@@ -72,8 +72,9 @@ func (f folder) in(name string) string { return filepath.Join(f.path, name) }
 
 // create makes the folder with its keys and an empty log and vault. It refuses
 // one that exists and is not empty: keys are never overwritten. With a lock the
-// keys are sealed.
-func (f folder) create(address onion.Key, with *lock) error {
+// keys are sealed. The log is made last, since it is what makes a folder one that
+// can be served: what has to be there by then, before writes.
+func (f folder) create(address onion.Key, with *lock, before func() error) error {
 	if entries, err := os.ReadDir(f.path); err == nil && len(entries) > 0 {
 		return hint{fmt.Errorf("%s exists and is not empty", f.path), "init makes a new folder; serve uses one that exists"}
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -89,7 +90,14 @@ func (f folder) create(address onion.Key, with *lock) error {
 	if err != nil {
 		return err
 	}
-	if err := vault.Init(f.vault(host)); err != nil {
+	return f.createStores(host, before)
+}
+
+func (f folder) createStores(host seal.Key, before func() error) error {
+	if err := vault.Init(f.vault(host)); err != nil && !errors.Is(err, vault.ErrExists) {
+		return err
+	}
+	if err := before(); err != nil {
 		return err
 	}
 	if err := eventlog.Create(f.log(nil, nil)); err != nil {

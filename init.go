@@ -57,13 +57,21 @@ func initCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := during(cmd.ErrOrStderr(), "making the folder", func() error { return f.create(key, with) }); err != nil {
-				return err
+			before := func() error {
+				if two {
+					return f.split()
+				}
+				return nil
 			}
-			if two {
-				if err := f.split(); err != nil {
+			err = during(cmd.ErrOrStderr(), "making the folder", func() error {
+				if ifMissing && f.begun() {
+					key, err = f.finish(key, with, before)
 					return err
 				}
+				return f.create(key, with, before)
+			})
+			if err != nil {
+				return err
 			}
 			return f.printAddresses(cmd.OutOrStdout(), key)
 		})
