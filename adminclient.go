@@ -10,8 +10,10 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // errNotRunning means that no server answers on an admin socket.
@@ -55,11 +57,21 @@ func (c adminClient) do(ctx context.Context, method, path string, in, out any) e
 	if out == nil {
 		return nil
 	}
-	return json.NewDecoder(res.Body).Decode(out)
+	return json.NewDecoder(io.LimitReader(res.Body, answerMost)).Decode(out)
 }
+
+// The most that is taken from a server: who has it may not fill the memory of who
+// looks after it from elsewhere.
+const (
+	answerMost = 64 << 20  // bytes of JSON
+	itemMost   = 512 << 20 // bytes of an item; how many is said by who reported it
+)
 
 // fetch gets exactly size bytes.
 func (c adminClient) fetch(ctx context.Context, path string, size int64) ([]byte, error) {
+	if size < 0 || size > itemMost {
+		return nil, fmt.Errorf("an item of %d bytes is not fetched, the most are %d", size, itemMost)
+	}
 	res, err := c.send(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return nil, err
@@ -95,7 +107,18 @@ func (c adminClient) send(ctx context.Context, method, path string, body io.Read
 	if res.StatusCode != http.StatusOK {
 		defer res.Body.Close()
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
-		return nil, fmt.Errorf("the server says: %s", bytes.TrimSpace(text))
+		return nil, fmt.Errorf("the server says: %s", printable(string(bytes.TrimSpace(text))))
 	}
 	return res, nil
+}
+
+// printable is text of a server as it may go to a terminal, which obeys what is not
+// printable.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }

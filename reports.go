@@ -69,8 +69,8 @@ func printCases(out io.Writer, cases []report.Case, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "CASE\tCATEGORY\tAGE\tDECIDE WITHIN\tPROVED\tMACHINE\tREPORTS\tLINK")
 	for _, c := range cases {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", c.ID, c.Category, hours(now.Sub(c.Received)), within(c, now),
-			yes(c.Verified), yes(c.Machine), c.Reports, orDash(c.LinkState))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", printable(c.ID), printable(c.Category), hours(now.Sub(c.Received)), within(c, now),
+			yes(c.Verified), yes(c.Machine), c.Reports, printable(orDash(c.LinkState)))
 	}
 	return w.Flush()
 }
@@ -79,7 +79,7 @@ func printCases(out io.Writer, cases []report.Case, now time.Time) error {
 func within(c report.Case, now time.Time) string {
 	switch {
 	case c.State != report.StateOpen:
-		return c.State
+		return printable(c.State)
 	case c.Overdue:
 		return "overdue"
 	case c.Warn:

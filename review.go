@@ -134,5 +134,5 @@ func sealedTo(c report.Case) string {
 			keys = append(keys, box.To)
 		}
 	}
-	return strings.Join(keys, ", ")
+	return printable(strings.Join(keys, ", "))
 }
