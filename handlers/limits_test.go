@@ -14,6 +14,7 @@ import (
 
 	"emberdrop/link"
 	"emberdrop/seal"
+	"emberdrop/vault"
 	"emberdrop/views"
 )
 
@@ -40,13 +41,16 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// dripped is how many bytes an upload that comes in drops announces.
+const dripped = 1000000
+
 // drip sends an upload that never ends, one byte now and then, until the server
 // has enough of it; then it gives the answer.
 func drip(r *rig, every time.Duration, stop <-chan struct{}) (answer chan string) {
 	c := r.dial()
 	answer = make(chan string, 1)
-	fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n"+
-		"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n")
+	fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n"+
+		"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n", dripped)
 	go func() {
 		defer c.Close()
 		for {
@@ -130,6 +134,52 @@ func TestTrickle(t *testing.T) {
 	done.Close()
 	<-steadily
 	until(t, "no place is taken", func() bool { n, waiting := r.links.Uploads(); return n+waiting == 0 })
+}
+
+// Nor does it hold for long the room that it has reserved, when that is all there
+// is: who is refused for it counts as somebody who waits, and finds room later.
+func TestTrickleGivesRoomBack(t *testing.T) {
+	const slow = time.Second
+	for name, set := range map[string]func(l *link.Config){
+		"staged": func(l *link.Config) { l.MaxStaged = 1 },
+		"quota":  func(l *link.Config) { l.Quota = vault.Bound(dripped) },
+		"floor": func(l *link.Config) {
+			l.Floor, l.Free = 1, func() (int64, error) { return vault.Bound(dripped) + dripped + 20<<10, nil }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(c *Config, l *link.Config) {
+				c.Trickle = slow
+				l.Uploads, l.UploadWait = 8, within
+				set(l)
+			})
+			stop := make(chan struct{})
+			defer close(stop)
+			drops := drip(r, slow/20, stop)
+			until(t, "an upload is under way", func() bool { n, _ := r.links.Uploads(); return n == 1 })
+			time.Sleep(slow * 3 / 2) // the very thing: time passes, and nobody is cut off
+			select {
+			case raw := <-drops:
+				t.Fatalf("cut off while nobody waits: %.200q", raw)
+			default:
+			}
+			if g := r.post("/", "", file("a", aJPEG(1))); g.status != 503 && g.status != 507 {
+				t.Fatalf("who found no room got %d %s", g.status, g.body)
+			}
+			select {
+			case raw := <-drops:
+				if !strings.Contains(raw, "too slow while others wait") {
+					t.Fatalf("the one that came in drops got %.300q", raw)
+				}
+			case <-time.After(within):
+				t.Fatal("it keeps its room")
+			}
+			until(t, "no place is taken", func() bool { n, _ := r.links.Uploads(); return n == 0 })
+			if g := r.post("/", "", file("a", aJPEG(1))); g.status != 201 {
+				t.Fatalf("who came again got %d %s", g.status, g.body)
+			}
+		})
+	}
 }
 
 // A body that nobody asked for, and a form of a reveal that comes in drops, do

@@ -3,6 +3,7 @@ package link
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"emberdrop/eventlog"
 	"emberdrop/vault"
@@ -19,6 +20,8 @@ type room struct {
 	lasting  int64 // those of them whose link has no deadline
 	reserved int64 // bytes that uploads under way may still store
 	staged   int64 // bytes that they may put aside meanwhile
+
+	short time.Time // when an upload was last refused for what others had reserved, by the steady clock; zero: never
 }
 
 // claim is what one upload has reserved.
@@ -94,9 +97,11 @@ func (l *Links) reserve(size int64) (c claim, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if l.cfg.Quota > 0 && r.stored+r.reserved+c.payload > l.cfg.Quota {
+		r.crowded(r.stored+c.payload <= l.cfg.Quota)
 		return claim{}, ErrFull
 	}
 	if l.cfg.MaxStaged > 0 && r.staged > 0 && r.staged+c.stage > l.cfg.MaxStaged {
+		r.crowded(true)
 		return claim{}, ErrBusy
 	}
 	if l.cfg.Free != nil {
@@ -107,12 +112,29 @@ func (l *Links) reserve(size int64) (c claim, err error) {
 			return claim{}, fmt.Errorf("free room: %w", err)
 		}
 		if free-r.reserved-r.staged-c.payload-c.stage < l.cfg.Floor {
+			r.crowded(free-c.payload-c.stage >= l.cfg.Floor)
 			return claim{}, ErrFull
 		}
 	}
 	r.reserved += c.payload
 	r.staged += c.stage
 	return c, nil
+}
+
+// crowded notes that an upload was refused, if it would have fitted without what
+// others have reserved. The caller holds mu.
+func (r *room) crowded(fits bool) {
+	if fits {
+		r.short = time.Now()
+	}
+}
+
+// wanted reports whether an upload was refused for what others have reserved, so
+// lately that whoever brought it may be about to try again.
+func (r *room) wanted(within time.Duration) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.short.IsZero() && time.Since(r.short) < within
 }
 
 // release gives back what an upload had reserved.

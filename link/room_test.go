@@ -255,6 +255,44 @@ func TestWhatGrowsIsHeldAgainstTheQuota(t *testing.T) {
 	r.wantCounted()
 }
 
+// TestWantedRoom: who is refused for what another upload has reserved wants its
+// place, for a while; who would not fit without it either does not.
+func TestWantedRoom(t *testing.T) {
+	for name, c := range map[string]struct {
+		room func(*Config)
+		size int64 // of what is refused
+		want bool
+	}{
+		"quota, reserved":        {func(c *Config) { c.Quota = vault.Bound(100) }, 100, true},
+		"quota, too large":       {func(c *Config) { c.Quota = vault.Bound(100) }, 1 << 20, false},
+		"staged":                 {func(c *Config) { c.MaxStaged = 1 }, 100, true},
+		"floor, reserved":        {func(c *Config) { c.Free = func() (int64, error) { return vault.Bound(100) + 100 + overhead, nil } }, 100, true},
+		"floor, full without it": {func(c *Config) { c.Free = func() (int64, error) { return vault.Bound(100) + 100 + overhead, nil } }, 1 << 20, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, c.room, func(c *Config) { c.UploadWait = time.Hour })
+			u, _, err := r.Begin(t.Context(), seal.NewToken(), 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer u.Abort()
+			if u.Wanted() {
+				t.Error("wanted by nobody")
+			}
+			if _, _, err := r.Begin(t.Context(), seal.NewToken(), c.size); !errors.Is(err, ErrFull) && !errors.Is(err, ErrBusy) {
+				t.Fatalf("the second: %v", err)
+			}
+			if u.Wanted() != c.want {
+				t.Errorf("wanted: %v", !c.want)
+			}
+			r.cfg.UploadWait = 0
+			if u.Wanted() {
+				t.Error("wanted for ever")
+			}
+		})
+	}
+}
+
 // TestSlots: uploads beyond the slots wait in line, get one when one is given
 // back, and are refused when none is, or when the line is full too.
 func TestSlots(t *testing.T) {

@@ -89,8 +89,12 @@ func (l *Links) Begin(ctx context.Context, upload seal.Token, size int64) (*Uplo
 	return &Upload{links: l, ctx: ctx, key: key, secret: seal.NewToken(), claim: claim}, nil, nil
 }
 
-// Wanted reports whether others wait for the place that the upload takes.
-func (u *Upload) Wanted() bool { return u.links.slots.wanted() }
+// Wanted reports whether others wait for the place that the upload takes, or were
+// refused within two UploadWaits for the room that uploads under way have reserved.
+func (u *Upload) Wanted() bool {
+	l := u.links
+	return l.slots.wanted() || l.room.wanted(2*l.cfg.UploadWait)
+}
 
 // Expire says early that the link shall end so long after it is made (0: never).
 // The error is the one that Commit would give for it: ErrExpire or ErrFullNever.
