@@ -111,8 +111,20 @@ func because(warning string) string {
 	return warning
 }
 
+// credentialStore is where systemd looks for what LoadCredential names (systemd.exec(5)).
+const credentialStore = "/etc/credstore"
+
 // hostKeyHere reports whether the host key is on the file system of the data folder.
-func (f folder) hostKeyHere() bool {
-	var key, data syscall.Stat_t
-	return syscall.Stat(filepath.Clean(f.host), &key) == nil && syscall.Stat(f.path, &data) == nil && key.Dev == data.Dev
+// One that systemd passes is a copy in RAM: what counts is where it has it from,
+// which is credentialStore.
+func (f folder) hostKeyHere(store string) bool {
+	if f.host != credential(hostCredential) {
+		return sameDevice(f.host, f.path)
+	}
+	return sameDevice(store, f.path)
+}
+
+func sameDevice(one, other string) bool {
+	var a, b syscall.Stat_t
+	return syscall.Stat(filepath.Clean(one), &a) == nil && syscall.Stat(other, &b) == nil && a.Dev == b.Dev
 }

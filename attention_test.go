@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -77,5 +78,19 @@ func TestAttentionIsShown(t *testing.T) {
 		if !strings.Contains(out.String(), n.Text) || !strings.Contains(out.String(), n.Do) {
 			t.Errorf("%s is not in:\n%s", n.What, out.String())
 		}
+	}
+}
+
+// A credential is a copy in RAM: what it says of the disk is where systemd has it from.
+func TestHostKeyHereAsCredential(t *testing.T) {
+	handed, store := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(handed, hostCredential), make([]byte, 32))
+	t.Setenv("CREDENTIALS_DIRECTORY", handed)
+	f := newFolder(t.TempDir(), "", "", nil)
+	if !f.hostKeyHere(store) {
+		t.Error("a store on the data disk is another device")
+	}
+	if f.hostKeyHere("/proc") || f.hostKeyHere(filepath.Join(store, "none")) {
+		t.Error("a store on another device is the data disk")
 	}
 }

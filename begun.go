@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"emberdrop/onion"
 	"emberdrop/seal"
@@ -24,12 +25,11 @@ func (f folder) begun() bool {
 		switch entry.Name() {
 		case "host.key", "onion.key", "log.new":
 		case "vault":
-			if payloads, err := filepath.Glob(filepath.Join(f.in("vault"), "*", "*")); err != nil || len(payloads) > 0 {
+			if !holdsOnly(f.in("vault"), "vault.key", "vault.key.tmp", "staging") || !holdsOnly(filepath.Join(f.in("vault"), "staging")) {
 				return false
 			}
 		case settings:
-			inside, err := os.ReadDir(f.in(settings))
-			if err != nil || len(inside) > 1 || len(inside) == 1 && inside[0].Name() != twoMark {
+			if !holdsOnly(f.in(settings), twoMark) {
 				return false
 			}
 		default:
@@ -37,6 +37,15 @@ func (f folder) begun() bool {
 		}
 	}
 	return true
+}
+
+// holdsOnly reports whether a folder, which may be missing, holds nothing but names.
+func holdsOnly(path string, names ...string) bool {
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !slices.Contains(names, e.Name()) })
 }
 
 // finish makes what is missing in a begun folder. Keys that are there stay, and

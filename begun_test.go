@@ -64,7 +64,10 @@ func TestInitGoesOn(t *testing.T) {
 	// A folder whose log was lost is not one that was cut off.
 	f := newFolder(t.TempDir(), "", "", nil)
 	write(t, f.host, make([]byte, 32))
-	write(t, f.in("ballast"), nil)
+	if err := os.Mkdir(f.in("vault"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, f.in("vault/payload"), nil)
 	if code := run(t.Context(), []string{"init", "--if-missing", "--data", f.path}, io.Discard, io.Discard); code == 0 {
 		t.Error("a log was made in a folder that had been served")
 	}

@@ -126,7 +126,8 @@ func (s *server) needs() (harden.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	if len(transports) > 0 { // they look up hosts, and some speak UDP
+	if len(transports) > 0 { // they look up hosts, some speak UDP, and tor reaches them on a loopback port of theirs (pt-spec)
+		cfg.TCP = append(cfg.TCP, 0)
 		cfg.Run, cfg.Read, cfg.UDP = append(cfg.Run, transports...), append(cfg.Read, resolver...), true
 	}
 	return cfg, nil

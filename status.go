@@ -101,7 +101,7 @@ func (s *server) status() (out status, err error) {
 	if out.Free, err = freeBytes(s.folder.path); err != nil {
 		return out, err
 	}
-	seen := sight{Uptime: time.Since(s.started), Behind: health.Behind, Root: os.Geteuid() == 0, Swap: harden.Swapping(), Unfenced: s.unfenced, HostKeyHere: !s.sealed && s.folder.hostKeyHere()}
+	seen := sight{Uptime: time.Since(s.started), Behind: health.Behind, Root: os.Geteuid() == 0, Swap: harden.Swapping(), Unfenced: s.unfenced, HostKeyHere: !s.sealed && s.folder.hostKeyHere(credentialStore)}
 	for _, door := range s.doors.all[1:] {
 		out.Leave = door.origin
 	}
