@@ -134,7 +134,8 @@ func (u *Upload) keep(src *vault.Stage, size int64, refused error) (strip.Report
 	if !errors.As(refused, &kind) {
 		return strip.Report{}, refused
 	}
-	if kind.Found == "" && size <= MaxNote {
+	// Words may begin as a film does ("I'm free"): only a format that is written itself is not a note.
+	if !kind.Written && size <= MaxNote {
 		text := make([]byte, size)
 		defer clear(text)
 		if _, err := src.ReadAt(text, 0); err != nil && err != io.EOF {

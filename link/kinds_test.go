@@ -90,6 +90,23 @@ func TestRefusedNotes(t *testing.T) {
 	}
 }
 
+// What people write may begin as a file does that is not taken.
+func TestWordsThatLookLikeAFile(t *testing.T) {
+	r := newRig(t)
+	film := "G" + strings.Repeat("o", 187) + "G is for good"
+	for _, text := range []string{"I'm free tonight", "You skip this", "BZh is how it begins", "ID3 and ID4", film} {
+		a, err := r.send(func(u *Upload) error { return addFile(u, []byte(text)) })
+		if err != nil || a.Items[0].Kind != Text {
+			t.Errorf("%q: %v %v", text, a.Items, err)
+		}
+	}
+	for _, file := range []string{"<svg xmlns='http://www.w3.org/2000/svg'/>", "%!PS-Adobe-3.0", "{\\rtf1 words}", "%PDF-1.4 words"} {
+		if _, err := r.send(func(u *Upload) error { return addFile(u, []byte(file)) }); err == nil {
+			t.Errorf("%q is taken as text", file)
+		}
+	}
+}
+
 func TestAnyFile(t *testing.T) {
 	binary := []byte("\x7fELF\x02\x01\x01\x00 not a picture")
 	r := newRig(t)

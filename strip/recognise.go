@@ -43,11 +43,11 @@ func Recognise(src io.ReaderAt, size int64) (Kind, error) {
 	}
 	for _, m := range known {
 		if has(b, m.at, m.magic) && (m.also == "" || has(b, m.alsoAt, m.also)) {
-			return "", &UnsupportedError{Found: m.found, Hint: m.hint}
+			return "", &UnsupportedError{Found: m.found, Hint: m.hint, Written: m.hint == hintDoc}
 		}
 	}
 	if isSVG(b) {
-		return "", &UnsupportedError{Found: "SVG drawing", Hint: hintPicture}
+		return "", &UnsupportedError{Found: "SVG drawing", Hint: hintPicture, Written: true}
 	}
 	return "", &UnsupportedError{Hint: wanted}
 }

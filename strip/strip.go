@@ -52,7 +52,10 @@ type Report struct {
 // Found names what was recognised ("HEIC picture"), or is empty; Hint says in
 // one sentence what the sender can do. Both are constants of this package,
 // never bytes of the input.
-type UnsupportedError struct{ Found, Hint string }
+type UnsupportedError struct {
+	Found, Hint string
+	Written     bool // a format that people can write: what looks like it may be nothing but text
+}
 
 func (e *UnsupportedError) Error() string {
 	if e.Found == "" {
