@@ -75,7 +75,8 @@ func TestReportsOfOneItemJoin(t *testing.T) {
 	}
 	crowd.Wait()
 	kase := r.oneCase()
-	if kase.Reports != 10 || len(kase.Boxes) != maxBoxes || kase.Category != "intimate" {
+	// The graver one has a box of its own when it comes behind the first few.
+	if n := len(kase.Boxes); kase.Reports != 10 || n != maxBoxes && n != maxBoxes+1 || kase.Category != "intimate" {
 		t.Fatalf("the case is %+v", kase)
 	}
 	for n := range kase.Boxes {
