@@ -20,10 +20,13 @@ run data="./data": tor
     test -e {{ data }}/onion.key || ./emberdrop init --data {{ data }}
     ./emberdrop serve --data {{ data }} {{ allow_root }}
 
-# every check and every test (never from the cache: the end-to-end tests build the program themselves)
+# Never from the cache, since the end-to-end tests build the program themselves. What mostly waits for Tor begins
+# first, beside the others.
+#
+# every check and every test
 test: check tor browser corpus packager
     {{ race }} -short -timeout 30m $(go list ./... | grep -v -e /tests -e /strip)
-    {{ corpus }}; go test -count=1 -timeout 30m ./...
+    {{ corpus }}; go test -count=1 -p 3 -timeout 30m ./tests ./onion ./...
 
 # what must hold before a commit: format, vet, staticcheck, generated pages, known vulnerabilities
 check:
