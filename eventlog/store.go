@@ -123,7 +123,7 @@ func exists(fs vfs.FS, dir string) (bool, error) {
 	if err != nil {
 		return false, damaged("looking for the log", err)
 	}
-	return desc.Exists, nil
+	return desc.Exists, checkManifest(fs, desc)
 }
 
 func options(cfg Config, s *store) *pebble.Options {
