@@ -26,7 +26,7 @@ run data="./data": tor
 # every check and every test
 test: check tor browser corpus packager
     {{ race }} -short -timeout 30m $(go list ./... | grep -v -e /tests -e /strip)
-    {{ corpus }}; go test -count=1 -p 3 -timeout 30m ./tests ./onion ./...
+    {{ corpus }}; go test -count=1 -p 3 -parallel 3 -timeout 30m ./tests ./onion ./...
 
 # what must hold before a commit: format, vet, staticcheck, generated pages, known vulnerabilities
 check:

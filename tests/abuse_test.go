@@ -122,6 +122,7 @@ func again(img image.Image) map[string]image.Image {
 // Upload, report, review with the operator's key, remove and block; then the same
 // picture in every disguise that is promised, and two hundred others.
 func TestReportedPictureDoesNotComeBack(t *testing.T) {
+	t.Parallel()
 	data, identity := attended(t)
 	s := serveTor(t, data)
 	client, err := instance.ViaSOCKS(theNetwork(t).SOCKS())

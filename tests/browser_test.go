@@ -20,6 +20,7 @@ import (
 // TestOnePhotoInBrowsers goes the whole way as a visitor does, JavaScript off,
 // over real Tor circuits. It keeps a screenshot of every page.
 func TestOnePhotoInBrowsers(t *testing.T) {
+	t.Parallel()
 	server := theService(t)
 	photo := sample.Photo(1200, 900, 3)
 	file := filepath.Join(t.TempDir(), "holiday.jpg")
@@ -172,6 +173,7 @@ func TestAFirstVisit(t *testing.T) {
 // TestReceiptsInBrowsers: a receipt says what became of its link, through all
 // that can happen to it, and destroys it after a second thought.
 func TestReceiptsInBrowsers(t *testing.T) {
+	t.Parallel()
 	ahead, err := instance.Build(t.Context(), scratch, "emberdrop_ahead")
 	if err != nil {
 		t.Fatal(err)
@@ -269,7 +271,9 @@ func TestReceiptsInBrowsers(t *testing.T) {
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("EMBERDROP_AHEAD", "30h")
+	if err := os.Setenv("EMBERDROP_AHEAD", "30h"); err != nil { // no other test's program reads it
+		t.Fatal(err)
+	}
 	server = serveTorBy(t, ahead, data, flags...)
 	inBrowsers(t, cfg, server.Address, func(v visitor) {
 		var told []string

@@ -54,6 +54,7 @@ func movie(t *testing.T, size int) string {
 // TestAlbumNoteAndVideoInBrowsers shares ten pictures, then a note, then a video,
 // and opens each, as a visitor does.
 func TestAlbumNoteAndVideoInBrowsers(t *testing.T) {
+	t.Parallel()
 	server := theService(t)
 	film := movie(t, 40_000_000)
 	var pictures []string

@@ -30,6 +30,7 @@ type shared struct {
 // link was either never revealed, or is dead; never twice. What was
 // acknowledged and not ended opens.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	kills := 100
 	if more, err := strconv.Atoi(os.Getenv("EMBERDROP_KILLS")); err == nil {
 		kills = more

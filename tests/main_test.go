@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 
 // The program and the private Tor network cost seconds, so the tests of this
 // package share one of each, and a service for visitors, made by the first that asks.
+// Those that mostly wait run beside each other (t.Parallel), after those that cut the
+// network, make its client a newcomer or measure.
 var (
 	scratch string // a folder for the whole run
 
@@ -25,7 +28,7 @@ var (
 		defer cancel()
 		return tornet.Start(ctx, tornet.Config{Dir: filepath.Join(scratch, "net")})
 	})
-	networkUsed bool
+	networkUsed atomic.Bool
 
 	service = sync.OnceValues(func() (*instance.Instance, error) {
 		n, err := network()
@@ -47,7 +50,7 @@ var (
 		}
 		return instance.Serve(ctx, instance.Config{Program: path, Data: data, Args: []string{"--torrc-extra", torrc}})
 	})
-	serviceUsed bool
+	serviceUsed atomic.Bool
 )
 
 func TestMain(m *testing.M) {
@@ -57,12 +60,12 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
-	if serviceUsed {
+	if serviceUsed.Load() {
 		if s, err := service(); err == nil {
 			s.Stop()
 		}
 	}
-	if networkUsed {
+	if networkUsed.Load() {
 		if n, err := network(); err == nil {
 			n.Close()
 		}
@@ -84,7 +87,7 @@ func theProgram(t *testing.T) string {
 // theNetwork is the private Tor network. Outside CI a machine without tor skips.
 func theNetwork(t *testing.T) *tornet.Network {
 	t.Helper()
-	networkUsed = true
+	networkUsed.Store(true)
 	n, err := network()
 	missing(t, err, tornet.ErrNoTor)
 	return n
@@ -94,7 +97,7 @@ func theNetwork(t *testing.T) *tornet.Network {
 func theService(t *testing.T) *instance.Instance {
 	t.Helper()
 	theNetwork(t)
-	serviceUsed = true
+	serviceUsed.Store(true)
 	s, err := service()
 	if err != nil {
 		t.Fatal(err)

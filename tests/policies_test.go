@@ -12,6 +12,7 @@ import (
 // TestPoliciesInBrowsers makes a link with each policy that the form offers. The
 // answer, the link and the receipt say in words when it ends.
 func TestPoliciesInBrowsers(t *testing.T) {
+	t.Parallel()
 	server := theService(t)
 	inBrowsers(t, browser.Config{Width: 800, Height: 900}, server.Address, func(v visitor) {
 		expire := func(value string) func() {

@@ -250,6 +250,7 @@ func unlike(a, b image.Image) (n int) {
 // TestKeyboardInBrowsers goes the whole way without a mouse: a note shared and
 // read, an album looked through, a link destroyed.
 func TestKeyboardInBrowsers(t *testing.T) {
+	t.Parallel()
 	server := theService(t)
 	client, err := instance.ViaSOCKS(theNetwork(t).SOCKS())
 	if err != nil {

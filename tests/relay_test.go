@@ -124,6 +124,7 @@ func (v visitor) again() {
 			v.do(err)
 		}
 		if err != nil {
+			v.do(theNetwork(v.t).Pardon())
 			time.Sleep(time.Second)
 			return false
 		}

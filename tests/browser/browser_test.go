@@ -353,6 +353,7 @@ func TestKeysAndScript(t *testing.T) {
 	proxy, _ := site(t)
 	both(t, browser.Config{SOCKS: proxy.addr(), Width: 600, Patience: 20 * time.Second}, func(t *testing.T, f browser.Browser) {
 		ok(t, "open", f.Open(origin+"/form"))
+		ok(t, "all of it", f.Wait("#tall")) // keys overtake a parser that is not done
 		focus := func() (name string) {
 			ok(t, "focus", f.Script("const el = doc.activeElement; return el.name || el.localName", &name))
 			return name

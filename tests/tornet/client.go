@@ -13,15 +13,23 @@ import (
 func (n *Network) control() string { return filepath.Join(n.dir, "client", "control") }
 
 // Forget makes the client a visitor who comes for the first time: it drops every circuit, descriptor and key for a
-// private service. Tor does so at most every ten seconds, and would put it off if asked sooner; so this waits.
+// private service, and what it thinks of the relays. Tor does so at most every ten seconds, and would put it off if
+// asked sooner; so this waits.
 func (n *Network) Forget() error {
 	const every = 10*time.Second + 100*time.Millisecond
 	n.forgetting.Lock()
 	defer n.forgetting.Unlock()
 	time.Sleep(time.Until(n.forgot.Add(every)))
 	defer func() { n.forgot = time.Now() }()
+	if err := n.Pardon(); err != nil {
+		return err
+	}
 	return n.Command("SIGNAL NEWNYM")
 }
+
+// Pardon makes the client try relays again that failed it. By itself it leaves a guard alone for ten minutes
+// (guard-spec, "Retrying guards"), and here there are few others.
+func (n *Network) Pardon() error { return n.Command("DROPGUARDS") }
 
 // Command sends one line to the client's control port (control-spec) and fails unless the answer is 25x.
 func (n *Network) Command(line string) error {
