@@ -10,10 +10,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,90 +25,6 @@ var (
 	ErrControl = errors.New("tor refused or broke off a control command")
 	ErrClosed  = errors.New("onion service closed")
 )
-
-const (
-	defaultMaxStreams = 64  // a browser opens 6 connections for a site, all on one circuit
-	defaultPoWRate    = 250 // introductions a second, tor's own default
-	burstSeconds      = 10  // tor's own default burst is ten seconds of the rate
-)
-
-// Config says what to publish. Key and DataDir are required.
-type Config struct {
-	Tor        string         // the tor binary, a path or a name in PATH; "": tor
-	DataDir    string         // tor's own state, made 0700. Keep it: it remembers the entry guards, and a new guard every run is a risk. The probing tor's is beside it, with "-probe" at its end
-	Key        Key            // the service's identity
-	Target     string         // path of the unix socket that Listener listens on, at most 107 bytes, in a folder that is 0700; "": DataDir/web.sock
-	TorrcExtra string         // file with more torrc lines (bridges, a private network); "": none
-	MaxStreams int            // streams on one circuit at a time, the circuit is closed above that, at most 65535; 0: 64
-	NoPoW      bool           // true: no proof of work is asked for under load
-	PoWRate    int            // introductions a second served without waiting; 0: 250
-	PoWBurst   int            // introductions served at once, not below the rate; 0: ten times the rate
-	Log        *slog.Logger   // constant messages and categories only; nil: dropped
-	Progress   func(Progress) // called in order, never twice at a time, after Start has returned or shortly before; nil: nobody asks
-	Pace       Pace           // how often and how long; zero: what suits the public network
-
-	Private bool     // only Clients get in, nobody if there are none; false: everybody
-	Clients []Client // who gets in, if it is private
-	Second  *Door    // another address of the same service; nil: none
-
-	// Check looks at a connection to the service that came through Tor, as a visitor's would, and says whether
-	// what answers there is us. It closes nothing, and must count nothing. nil: that a connection is made is enough.
-	Check func(ctx context.Context, conn net.Conn) error
-
-	Now func() time.Time // the wall clock, which somebody may set; nil: time.Now
-}
-
-func (c Config) withDefaults() (Config, error) {
-	if c.DataDir == "" || c.Key.isZero() {
-		return c, errors.New("onion: a data folder and a key are required")
-	}
-	var err error
-	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
-		return c, err
-	}
-	if c.Target == "" {
-		c.Target = filepath.Join(c.DataDir, "web.sock")
-	}
-	if c.Target, err = filepath.Abs(c.Target); err != nil {
-		return c, err
-	}
-	if len(c.Clients) > MaxClients || c.Second != nil && len(c.Second.Clients) > MaxClients {
-		return c, ErrTooMany
-	}
-	if c.Second != nil {
-		second := *c.Second
-		if c.Second = &second; second.Key.isZero() || second.Key == c.Key || filepath.Dir(second.Target) != filepath.Dir(c.Target) {
-			return c, errors.New("onion: a second address needs a key of its own, and a socket in the folder of the first")
-		}
-	}
-	if c.Tor == "" {
-		c.Tor = "tor"
-	}
-	if c.MaxStreams == 0 {
-		c.MaxStreams = defaultMaxStreams
-	}
-	if c.PoWRate == 0 {
-		c.PoWRate = defaultPoWRate
-	}
-	if c.PoWBurst == 0 {
-		c.PoWBurst = burstSeconds * c.PoWRate
-	}
-	// tor takes a burst below the rate without a word and then stalls the queue.
-	if c.MaxStreams < 0 || c.MaxStreams > 65535 || c.PoWRate < 0 || c.PoWBurst < c.PoWRate {
-		return c, errors.New("onion: stream or proof-of-work limits out of range")
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	if c.Check == nil {
-		c.Check = func(context.Context, net.Conn) error { return nil }
-	}
-	c.Pace = c.Pace.withDefaults()
-	return c, nil
-}
 
 // Service is an onion service that stays up by itself: what ends is started again, under the same address, until
 // Close. Tor runs in processes of its own, one that serves and one that only probes.
@@ -148,14 +62,6 @@ type Service struct {
 	reachedOnce sync.Once
 	done        chan struct{} // closed when Close has ended everything
 	closeOnce   sync.Once
-}
-
-// side is one of the two tors and what its events told.
-type side struct {
-	tor     *instance // nil: none now
-	turn    int       // counts the tors, so that an event of the one before is known
-	machine machine
-	moved   time.Duration // when the machine last got on, on the doctor's clock
 }
 
 // Start checks tor's version, listens on the target socket, launches tor and asks it to publish. It returns
@@ -217,148 +123,6 @@ func (s *Service) run(first *instance) {
 		s.running.Go(func() { s.scout.run(ctx, nil) })
 	}
 	s.running.Go(func() { s.attend(ctx) })
-}
-
-// launchHost starts a tor that serves. A tor that refuses our key, or makes another address of it, is stopped.
-func (s *Service) launchHost(ctx context.Context) (*instance, error) {
-	p := program{
-		tor: s.tor, dir: filepath.Dir(s.cfg.Target), data: s.cfg.DataDir, torrc: s.cfg.torrc(),
-		args: s.args("0"), log: s.cfg.Log, unfit: s.unbox,
-	}
-	return s.bring(ctx, &s.front, p, func(c *control) error {
-		s.publishing.Lock() // whoever changes a door meanwhile republishes it after this, not in the middle
-		defer s.publishing.Unlock()
-		return s.put(c)
-	})
-}
-
-// args are the options of the next tor.
-func (s *Service) args(socks string) []string {
-	args := fixedArgs(socks)
-	if s.unboxed.Load() {
-		args = append(args, "--Sandbox", "0")
-	}
-	return args
-}
-
-// unbox has the next tor run without its own sandbox. That is a list of system calls made for one C library and one
-// kernel, and a tor that dies in it on this machine would die again.
-func (s *Service) unbox() {
-	if s.unboxed.CompareAndSwap(false, true) {
-		s.cfg.Log.Warn("tor dies in its own sandbox on this machine, and goes on without it", "category", "sandbox")
-	}
-}
-
-// put asks a tor to serve every door.
-func (s *Service) put(c *control) error {
-	for _, d := range s.openDoors() {
-		if err := c.addOnion(s.cfg, d, s.pass.public); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// openDoors are the doors as they are now.
-func (s *Service) openDoors() (doors []Door) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, d := range s.doors {
-		doors = append(doors, d.Door)
-	}
-	return doors
-}
-
-// bring launches a tor for one side and tells it what it is for.
-func (s *Service) bring(ctx context.Context, side *side, p program, prepare func(*control) error) (*instance, error) {
-	var turn int
-	s.update(func() {
-		side.turn++
-		turn = side.turn
-		side.machine = newMachine(side.machine.ids...)
-		side.moved = s.now()
-	})
-	// One that hangs before it answers at all is seen by nobody else: there is no heartbeat yet.
-	limited, cancel := context.WithTimeout(ctx, s.cfg.Pace.Launch)
-	tor, err := launch(limited, p)
-	cancel() // kills nothing: a launch that is over looks at it no more
-	if err != nil {
-		return nil, err
-	}
-	s.update(func() {
-		side.tor = tor
-		side.machine.state = Connecting
-	})
-	if err := tor.connect(func(e event) { s.heard(side, turn, e) }, prepare); err != nil {
-		tor.stop()
-		return nil, err
-	}
-	return tor, nil
-}
-
-// heard takes an event of one side's tor.
-func (s *Service) heard(side *side, turn int, e event) {
-	s.update(func() {
-		if side.turn != turn {
-			return
-		}
-		before := side.machine.progress()
-		side.machine.apply(e)
-		after := side.machine.progress()
-		if after.State != before.State || after.Percent != before.Percent {
-			side.moved = s.now()
-		}
-		// Whatever changed for the better or the worse is a reason to look again.
-		if after.State == before.State && after.Warning == before.Warning {
-			return
-		}
-		if side == &s.front && after.State == Degraded {
-			s.doctor.proved = false
-		}
-		if after.State == Published && s.cfg.Pace.Probe < 0 {
-			s.trouble = ""
-		}
-		s.doctor.hurry(s.now())
-		s.wake()
-	})
-}
-
-// lost takes the end of one side's tor.
-func (s *Service) lost(side *side, why string) {
-	s.update(func() {
-		side.tor = nil
-		side.turn++ // its last events come late
-		side.machine = newMachine(side.machine.ids...)
-		if side == &s.front {
-			s.offline = false
-			s.cfg.Log.Warn("tor is started again", "category", whyCategory(why))
-			s.trouble = why + ": it is started again"
-			s.doctor.doubt(s.now())
-		}
-	})
-}
-
-// felt takes a heartbeat of the tor that serves. One that is published and has no connection left is not reachable,
-// whatever the last proof said, and tor does not always say so itself.
-func (s *Service) felt(online bool) {
-	s.update(func() {
-		was := s.offline
-		s.offline = !online && s.front.machine.state == Published
-		if s.offline == was {
-			return
-		}
-		s.left = s.now()
-		s.doctor.doubt(s.now())
-		s.trouble = ""
-		if s.cfg.Pace.Probe > 0 { // else no proof would ever end it
-			s.trouble = "tor had no connection to any relay, and has one again"
-		}
-		if s.offline {
-			s.trouble = "tor has no connection to any relay"
-			s.giveUp() // a proof that is under way
-		}
-		s.wake()
-	})
 }
 
 // wake lets the doctor look now.
