@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -57,7 +56,7 @@ func (f folder) twoAddresses() (bool, error) {
 
 // split makes it one.
 func (f folder) split() error {
-	dir, err := f.openSettings()
+	dir, err := f.inside(settings)
 	if err != nil {
 		return err
 	}
@@ -67,34 +66,6 @@ func (f folder) split() error {
 		return err
 	}
 	return errors.Join(file.Sync(), file.Close(), syncRoot(dir))
-}
-
-// openSettings opens the settings, and makes them if they are missing. Root may be
-// who asks, and no link in a service's folder leads out of an os.Root.
-func (f folder) openSettings() (*os.Root, error) {
-	root, err := os.OpenRoot(f.path)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	switch err := root.Mkdir(settings, 0o700); {
-	case errors.Is(err, fs.ErrExist):
-	case err != nil:
-		return nil, err
-	default:
-		if err := syncRoot(root); err != nil {
-			return nil, err
-		}
-	}
-	return root.OpenRoot(settings)
-}
-
-func syncRoot(root *os.Root) error {
-	dir, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // clients reads who has a key.
@@ -126,7 +97,7 @@ func (f folder) clients() (list []admitted, err error) {
 
 // saveClients puts a new list in the old one's place.
 func (f folder) saveClients(list []admitted) error {
-	dir, err := f.openSettings()
+	dir, err := f.inside(settings)
 	if err != nil {
 		return err
 	}
@@ -135,18 +106,7 @@ func (f folder) saveClients(list []admitted) error {
 	for _, c := range list {
 		fmt.Fprintf(&b, "%s %s %s\n", c.name, c.door, c.key)
 	}
-	draft := clientsFile + "." + rand.Text()
-	file, err := dir.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := fill(file, b.Bytes(), func(string) error { return dir.Remove(draft) }); err != nil {
-		return err
-	}
-	if err := dir.Rename(draft, clientsFile); err != nil {
-		return errors.Join(err, dir.Remove(draft))
-	}
-	return syncRoot(dir)
+	return replace(dir, clientsFile, b.Bytes())
 }
 
 // keysFor are the keys that open a door.

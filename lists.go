@@ -64,9 +64,9 @@ func (f folder) writeList(list match.List) (replaced bool, err error) {
 	if _, err := list.WriteTo(&text); err != nil {
 		return false, err
 	}
-	path := f.inLists(list.Name + listSuffix)
-	_, err = os.Stat(path)
-	return err == nil, f.replaceInLists(path, text.Bytes())
+	name := list.Name + listSuffix
+	_, err = os.Stat(f.inLists(name))
+	return err == nil, f.replaceInLists(name, text.Bytes())
 }
 
 // openBank opens the bank, which is empty where there is none yet.
@@ -76,34 +76,34 @@ func (f folder) openBank() (*match.Bank, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	bank, err := match.NewBank(bytes.NewReader(text), func(text []byte) error { return f.replaceInLists(path, text) })
+	bank, err := match.NewBank(bytes.NewReader(text), func(text []byte) error { return f.replaceInLists(bankFile, text) })
 	if err != nil {
 		return nil, hint{fmt.Errorf("%s: %w", path, err), "mend the line by hand, or take it out; a backup has the bank too"}
 	}
 	return bank, nil
 }
 
-// replaceInLists makes the folder if need be and exchanges one of its files
-// whole: after a crash the old one is there or the new one.
-func (f folder) replaceInLists(path string, text []byte) error {
-	if err := os.Mkdir(f.in(listsFolder), 0o700); err == nil {
-		if err := syncDir(f.path); err != nil {
-			return err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
+func (f folder) replaceInLists(name string, text []byte) error {
+	dir, err := f.inside(listsFolder)
+	if err != nil {
 		return err
 	}
-	draft := path + ".new"
-	if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	defer dir.Close()
+	return replace(dir, name, text)
+}
+
+// removeList takes a list away, and says whether there was one.
+func (f folder) removeList(name string) (there bool, err error) {
+	dir, err := f.inside(listsFolder)
+	if err != nil {
+		return false, err
 	}
-	if err := writeNew(draft, text); err != nil {
-		return err
+	defer dir.Close()
+	err = dir.Remove(name + listSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
 	}
-	if err := os.Rename(draft, path); err != nil {
-		return err
-	}
-	return syncDir(f.in(listsFolder))
+	return true, errors.Join(err, syncRoot(dir))
 }
 
 // lists answers the operator's commands about lists and the bank.

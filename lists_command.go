@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/url"
 	"os"
 	"slices"
@@ -151,12 +150,12 @@ func removeListCommand() *cobra.Command {
 			if err := match.CheckName(args[0]); err != nil {
 				return usageError{err}
 			}
-			err := os.Remove(f.inLists(args[0] + listSuffix))
-			if errors.Is(err, fs.ErrNotExist) {
-				return hint{fmt.Errorf("there is no list %s", args[0]), "`emberdrop lists` shows them"}
-			}
-			if err := errors.Join(err, syncDir(f.in(listsFolder))); err != nil {
+			there, err := f.removeList(args[0])
+			if err != nil {
 				return err
+			}
+			if !there {
+				return hint{fmt.Errorf("there is no list %s", args[0]), "`emberdrop lists` shows them"}
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "removed list %s\n", args[0])
 			return f.tellLists(cmd)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -52,4 +53,48 @@ func (f folder) handBack() error {
 		}
 		return err
 	})
+}
+
+// inside opens a folder of the data folder, and makes it if it is missing. Root may be
+// who asks, and no link in a service's folder leads out of an os.Root.
+func (f folder) inside(name string) (*os.Root, error) {
+	root, err := os.OpenRoot(f.path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	switch err := root.Mkdir(name, 0o700); {
+	case errors.Is(err, fs.ErrExist):
+	case err != nil:
+		return nil, err
+	default:
+		if err := syncRoot(root); err != nil {
+			return nil, err
+		}
+	}
+	return root.OpenRoot(name)
+}
+
+// replace exchanges a file whole: after a crash the old one is there or the new one.
+func replace(dir *os.Root, name string, content []byte) error {
+	draft := name + "." + rand.Text()
+	file, err := dir.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := fill(file, content, func(string) error { return dir.Remove(draft) }); err != nil {
+		return err
+	}
+	if err := dir.Rename(draft, name); err != nil {
+		return errors.Join(err, dir.Remove(draft))
+	}
+	return syncRoot(dir)
+}
+
+func syncRoot(root *os.Root) error {
+	dir, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

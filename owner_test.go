@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"emberdrop/match"
 )
 
 // While root hands a folder back, its owner swaps a folder in it for a link to
@@ -71,5 +73,26 @@ func TestHandBackStaysInside(t *testing.T) {
 		if info.Sys().(*syscall.Stat_t).Uid != nobody {
 			t.Fatalf("file %d inside is root's", i)
 		}
+	}
+}
+
+// What root writes into a service's folder stays in it, whatever that folder's owner has put in its way.
+func TestWrittenInside(t *testing.T) {
+	f, outside := newFolder(t.TempDir(), "", "", nil), t.TempDir()
+	if err := os.Symlink(outside, f.in(listsFolder)); err != nil {
+		t.Fatal(err)
+	}
+	list := match.List{Name: "known", Action: match.Hold}
+	if _, err := f.writeList(list); err == nil {
+		t.Error("a list is written through a link")
+	}
+	if err := os.WriteFile(filepath.Join(outside, "known"+listSuffix), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.removeList("known"); err == nil {
+		t.Error("a list is removed through a link")
+	}
+	if files, err := os.ReadDir(outside); err != nil || len(files) != 1 {
+		t.Errorf("outside are now %v, %v", files, err)
 	}
 }

@@ -85,17 +85,9 @@ func until(t *testing.T, complaint string, ok func() bool) {
 // mentioning lists the processes, other than zombies, that have dir in their command line.
 func mentioning(t *testing.T, dir string) []int {
 	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no /proc")
-	}
-	var pids []int
-	for _, f := range files {
-		b, err := os.ReadFile(f) // empty for a zombie
-		if err == nil && strings.Contains(string(b), dir) {
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(f)))
-			pids = append(pids, pid)
-		}
+	pids, err := tornet.Mentioning(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return pids
 }

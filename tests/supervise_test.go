@@ -6,12 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"emberdrop/tests/tornet"
 )
 
 // The service stays up by itself: whatever is done to its tor, it says so, and is reachable again under the same
@@ -153,19 +154,13 @@ func awaitState(t *testing.T, data, want string) []byte {
 func torsOf(t *testing.T, data string) map[string]int {
 	t.Helper()
 	tors := map[string]int{}
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no /proc")
+	all, err := tornet.Processes()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, file := range files {
-		line, err := os.ReadFile(file) // empty for a zombie
-		if err != nil {
-			continue
-		}
-		args := strings.Split(string(line), "\x00")
+	for pid, args := range all {
 		for i, arg := range args {
 			if strings.EqualFold(arg, "--DataDirectory") && i+1 < len(args) && filepath.Dir(args[i+1]) == data {
-				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 				tors[filepath.Base(args[i+1])] = pid
 			}
 		}

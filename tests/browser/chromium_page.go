@@ -73,21 +73,7 @@ func changing(err error) bool {
 
 // until runs act again while what it needs is not there.
 func (c *Chromium) until(selector string, act func() error) error {
-	var last error
-	err := poll(c.ctx, c.cfg.Patience, func() (bool, error) {
-		last = act()
-		if errors.Is(last, errNotThere) {
-			return false, nil
-		}
-		return true, last
-	})
-	if errors.Is(err, errPatience) {
-		err = fmt.Errorf("%w: %w", err, last)
-	}
-	if err != nil {
-		return fmt.Errorf("%q: %w", selector, err)
-	}
-	return nil
+	return on(c.ctx, c.cfg.Patience, selector, func(err error) bool { return errors.Is(err, errNotThere) }, act)
 }
 
 // on waits for the selector and evaluates body with the first element as el.

@@ -42,24 +42,13 @@ func (f *Firefox) find(selector string) (string, error) {
 // on waits for the selector and runs act on its first element, again while the
 // page is being replaced under it.
 func (f *Firefox) on(selector string, act func(id string) error) error {
-	var last error
-	err := f.poll(func() (bool, error) {
-		var id string
-		if id, last = f.find(selector); last == nil {
-			last = act(id)
+	return on(f.ctx, f.cfg.Patience, selector, notYet, func() error {
+		id, err := f.find(selector)
+		if err == nil {
+			err = act(id)
 		}
-		if notYet(last) {
-			return false, nil
-		}
-		return true, last
+		return err
 	})
-	if errors.Is(err, errPatience) {
-		err = fmt.Errorf("%w: %w", err, last)
-	}
-	if err != nil {
-		return fmt.Errorf("%q: %w", selector, err)
-	}
-	return nil
 }
 
 // turn runs act, which leads to another top-level document, and waits until

@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,6 +85,24 @@ func poll(ctx context.Context, patience time.Duration, check func() (bool, error
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// on runs act on what the selector names, again while its error is one that may go away by itself.
+func on(ctx context.Context, patience time.Duration, selector string, notYet func(error) bool, act func() error) error {
+	var last error
+	err := poll(ctx, patience, func() (bool, error) {
+		if last = act(); notYet(last) {
+			return false, nil
+		}
+		return true, last
+	})
+	if errors.Is(err, errPatience) {
+		err = fmt.Errorf("%w: %w", err, last)
+	}
+	if err != nil {
+		return fmt.Errorf("%q: %w", selector, err)
+	}
+	return nil
 }
 
 // stop kills the process group and returns when no process of it is left.
