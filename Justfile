@@ -20,13 +20,13 @@ run data="./data": tor
     test -e {{ data }}/onion.key || ./emberdrop init --data {{ data }}
     ./emberdrop serve --data {{ data }} {{ allow_root }}
 
-# Never from the cache, since the end-to-end tests build the program themselves. What mostly waits for Tor begins
-# first, beside the others.
+# First all but the end-to-end tests with the race detector; then those, and the whole of what was cut short for it.
+# Never from the cache, since the end-to-end tests build the program themselves. What mostly waits for Tor begins first.
 #
 # every check and every test
 test: check tor browser corpus packager
     {{ race }} -short -timeout 30m $(go list ./... | grep -v -e /tests -e /strip)
-    {{ corpus }}; go test -count=1 -p 3 -parallel 3 -timeout 30m ./tests ./onion ./...
+    {{ corpus }}; go test -count=1 -p 3 -parallel 3 -timeout 30m ./tests ./onion ./link ./match/... ./strip ./tests/...
 
 # what must hold before a commit: format, vet, staticcheck, generated pages, known vulnerabilities
 check:
