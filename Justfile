@@ -20,13 +20,13 @@ run data="./data": tor
     test -e {{ data }}/onion.key || ./emberdrop init --data {{ data }}
     ./emberdrop serve --data {{ data }} {{ allow_root }}
 
-# First all but the end-to-end tests with the race detector; then those, and the whole of what was cut short for it.
+# First with the race detector all that does things at once; then the end-to-end tests, and the whole of what was cut short.
 # Never from the cache, since the end-to-end tests build the program themselves. What mostly waits for Tor begins first.
 #
 # every check and every test
 test: check tor browser corpus packager
-    {{ race }} -short -timeout 30m $(go list ./... | grep -v -e /tests -e /strip)
-    {{ corpus }}; go test -count=1 -p 3 -parallel 3 -timeout 30m ./tests ./onion ./link ./match/... ./strip ./tests/...
+    {{ race }} -short -p 3 -timeout 30m $(go list ./... | grep -v -e /tests -e /strip -e /review)
+    {{ corpus }}; go test -count=1 -p 3 -parallel 3 -timeout 30m ./tests ./onion ./link ./match/... ./review ./strip ./tests/...
 
 # what must hold before a commit: format, vet, staticcheck, generated pages, known vulnerabilities
 check:

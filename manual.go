@@ -235,7 +235,7 @@ same. The folder cannot be served again; the onion key stays in it, so the addre
 emberdrop backup, and restore into a new folder.`,
 			example: `  emberdrop panic --data /srv/emberdrop
   emberdrop panic --data /srv/emberdrop --yes
-  systemctl kill --signal=SIGUSR2 emberdrop`,
+  systemctl kill --kill-whom=main --signal=SIGUSR2 emberdrop`,
 			flags: []flagGroup{folderFlags},
 		},
 	}

@@ -108,6 +108,7 @@ const faulty = `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><titl
 // TestAxe: axe-core finds nothing to say about any page in any state, in English
 // and in Persian, which runs from right to left, in both colour schemes.
 func TestAxe(t *testing.T) {
+	t.Parallel()
 	core := axeCore(t)
 	dir := previews(t)
 	pages := []string{"/faulty.html"}

@@ -45,6 +45,7 @@ func redrawn(img image.Image, w, h int, from func(x, y int) (int, int)) image.Im
 // TestBlockedPictureComesAgain: what is in the bank is refused by the running
 // program, in all the forms in which people send a picture again, and others are taken.
 func TestBlockedPictureComesAgain(t *testing.T) {
+	t.Parallel()
 	const w, h = 640, 480
 	bad := sample.Picture(w, h, 77)
 	data := freshData(t)

@@ -54,6 +54,7 @@ func curl(t *testing.T, args ...string) instance.Answer {
 // TestOnePhotoOverTor is the main job: a photo goes in through an onion service
 // and comes out once, without its metadata, over real Tor circuits.
 func TestOnePhotoOverTor(t *testing.T) {
+	t.Parallel()
 	data := freshData(t)
 	server := serveTor(t, data)
 	photo := sample.Photo(1600, 1200, 1)
@@ -137,6 +138,7 @@ func TestOnePhotoOverTor(t *testing.T) {
 // the disk: in a build that encrypts nothing the same search must find the photo
 // and the caption.
 func TestScanFindsPlaintext(t *testing.T) {
+	t.Parallel()
 	open, err := instance.Build(t.Context(), scratch, "emberdrop_plaintext")
 	if err != nil {
 		t.Fatal(err)

@@ -50,6 +50,7 @@ type goods struct {
 // out of disk; at the end verify finds everything in order. EMBERDROP_SOAK says how
 // long, 30m for the whole thing.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	long, err := time.ParseDuration(os.Getenv("EMBERDROP_SOAK"))
 	if err != nil {
 		long = 12 * time.Second

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -161,11 +162,15 @@ func TestJudge(t *testing.T) {
 }
 
 // daemon is a clamd: it takes a descriptor as clamd(8) says, and calls a file
-// with "EICAR" in it infected. It notes what was wrong with what it got.
-func daemon(t *testing.T, wrong *error) Clamd {
-	return Clamd{listen(t, func(conn *net.UnixConn) {
+// with "EICAR" in it infected. It notes what was wrong with what it got last.
+func daemon(t *testing.T) (c Clamd, wrong func() error) {
+	var mu sync.Mutex
+	var last error
+	c = Clamd{listen(t, func(conn *net.UnixConn) {
 		data, err := takeFile(conn)
-		*wrong = err
+		mu.Lock()
+		last = err
+		mu.Unlock()
 		switch {
 		case err != nil:
 			io.WriteString(conn, "fd[10]: no file ERROR\x00")
@@ -176,6 +181,11 @@ func daemon(t *testing.T, wrong *error) Clamd {
 			io.WriteString(conn, "fd[10]: OK\x00")
 		}
 	})}
+	return c, func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		return last
+	}
 }
 
 func takeFile(conn *net.UnixConn) ([]byte, error) {
@@ -215,13 +225,12 @@ func takeFile(conn *net.UnixConn) ([]byte, error) {
 }
 
 func TestClamd(t *testing.T) {
-	var wrong error
-	c := daemon(t, &wrong)
+	c, wrong := daemon(t)
 	large := bytes.Repeat([]byte("harmless"), 200_000)
 	for content, want := range map[string]string{"": "", "harmless": "", string(large): "", string(large) + "EICAR": "Eicar-Signature"} {
 		got, err := c.Scan(t.Context(), strings.NewReader(content), int64(len(content)))
-		if got != want || err != nil || wrong != nil {
-			t.Errorf("%d bytes: %q %v, want %q; %v", len(content), got, err, want, wrong)
+		if got != want || err != nil || wrong() != nil {
+			t.Errorf("%d bytes: %q %v, want %q; %v", len(content), got, err, want, wrong())
 		}
 	}
 	if _, err := c.Scan(t.Context(), strings.NewReader("abc"), 4); !errors.Is(err, match.ErrNotScanned) {
