@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/schollz/progressbar/v3"
 
@@ -10,11 +11,14 @@ import (
 )
 
 // progress shows how far the onion service is: a bar on a terminal, plain lines
-// elsewhere. It is called from one goroutine.
+// elsewhere. What else is written there goes through it, so as not to stand
+// behind the bar.
 type progress struct {
-	out  io.Writer
-	bar  *progressbar.ProgressBar // nil: plain lines
-	last string
+	mu    sync.Mutex
+	out   io.Writer
+	bar   *progressbar.ProgressBar // nil: plain lines
+	drawn bool
+	last  string
 }
 
 func newProgress(out io.Writer) *progress {
@@ -27,13 +31,24 @@ func newProgress(out io.Writer) *progress {
 	return p
 }
 
+// Write takes lines of the log.
+func (p *progress) Write(lines []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	return p.out.Write(lines)
+}
+
 func (p *progress) show(now onion.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if now.Warning != "" {
 		p.line("tor: warning: " + now.Warning)
 	}
 	if p.bar != nil {
 		p.bar.Describe(string(now.State))
 		p.bar.Set(now.Percent)
+		p.drawn = !p.bar.IsFinished()
 		return
 	}
 	p.line(fmt.Sprintf("tor: %s %d%% %s", now.State, now.Percent, now.Summary))
@@ -45,8 +60,14 @@ func (p *progress) line(text string) {
 		return
 	}
 	p.last = text
-	if p.bar != nil {
-		p.bar.Clear()
-	}
+	p.clear()
 	fmt.Fprintln(p.out, text)
+}
+
+// clear takes the bar away until it is shown again.
+func (p *progress) clear() {
+	if p.drawn {
+		p.bar.Clear()
+		p.drawn = false
+	}
 }

@@ -108,6 +108,7 @@ type server struct {
 	stop     context.CancelCauseFunc // ends it, with the reason
 	started  time.Time
 	panics   chan os.Signal // SIGUSR2
+	bar      *progress      // on standard error, with the log
 	sealed   bool           // the keys are, on the disk
 	unfenced []string       // what the kernel could not take from this process, see harden.Report
 	super    supervisor
@@ -124,7 +125,11 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	s := &server{folder: f, flags: flags, stop: stop, started: time.Now(), panics: make(chan os.Signal, 1), events: slog.New(slog.NewTextHandler(stderr, nil))}
+	bar := newProgress(stderr)
+	s := &server{
+		folder: f, flags: flags, stop: stop, started: time.Now(), panics: make(chan os.Signal, 1),
+		bar: bar, events: slog.New(slog.NewTextHandler(bar, nil)),
+	}
 	// Before anything that takes time: a SIGUSR2 must not be lost.
 	signal.Notify(s.panics, syscall.SIGUSR2)
 	defer signal.Stop(s.panics)
@@ -186,7 +191,7 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 		return errors.Join(fmt.Errorf("repair: %w", err), s.store.close())
 	}
 	started()
-	err = s.publish(ctx, stdout, stderr)
+	err = s.publish(ctx, stdout)
 	if errors.Is(err, errPanicked) {
 		defer s.super.busy("shredding everything after a panic")()
 		err = s.links.Wipe(context.WithoutCancel(ctx))
@@ -195,13 +200,13 @@ func serve(ctx context.Context, f folder, flags serveFlags, stdout, stderr io.Wr
 }
 
 // publish opens the door, over Tor or plain, and serves until ctx ends.
-func (s *server) publish(ctx context.Context, stdout, stderr io.Writer) error {
+func (s *server) publish(ctx context.Context, stdout io.Writer) error {
 	admin, err := s.folder.listenAdmin()
 	if err != nil {
 		return err
 	}
 	defer admin.Close()
-	if err := s.door(ctx, stderr); err != nil {
+	if err := s.door(ctx); err != nil {
 		return err
 	}
 	pages := handlers.Config{
@@ -267,7 +272,7 @@ func (s *server) panicOn(ctx context.Context) {
 }
 
 // door is where visitors come in: the onion service, or the address of --listen.
-func (s *server) door(ctx context.Context, stderr io.Writer) error {
+func (s *server) door(ctx context.Context) error {
 	if s.flags.listen != "" {
 		return s.plainDoor()
 	}
@@ -275,8 +280,7 @@ func (s *server) door(ctx context.Context, stderr io.Writer) error {
 		Tor: s.flags.tor, DataDir: s.folder.in("tor"), Key: s.key, Target: s.folder.in("door.sock"),
 		TorrcExtra: s.flags.torrcExtra, Log: s.events,
 	}
-	bar := newProgress(stderr)
-	cfg.Progress = func(p onion.Progress) { bar.show(p); s.super.show(p) }
+	cfg.Progress = func(p onion.Progress) { s.bar.show(p); s.super.show(p) }
 	s.flags.reachFlags.forOnion(&cfg)
 	s.flags.limits.forOnion(&cfg)
 	err := s.onionDoors(&cfg)
