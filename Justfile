@@ -26,7 +26,7 @@ run data="./data": tor
 # every check and every test
 test: check tor browser corpus packager
     {{ race }} -short -p 3 -timeout 30m $(go list ./... | grep -v -e /tests -e /strip -e /review)
-    {{ corpus }}; go test -count=1 -p 3 -parallel 3 -timeout 30m ./tests ./onion ./link ./match/... ./review ./strip ./tests/...
+    {{ corpus }}; go test -count=1 -p 3 -parallel 3 -timeout 30m ./tests ./tests/pages ./onion ./link ./match/... ./review ./strip ./tests/...
 
 # what must hold before a commit: format, vet, staticcheck, generated pages, known vulnerabilities
 check:
@@ -91,7 +91,7 @@ soak:
     EMBERDROP_SOAK=1 go test -timeout 60m ./eventlog ./strip
     EMBERDROP_SOAK=1 go test -timeout 30m -v -run 'TestStaysUp' ./tests
     EMBERDROP_SOAK=1 go test -timeout 30m -v -run 'HostClockJumps' ./onion
-    EMBERDROP_SOAK=1 go test -timeout 60m -run 'CutCircuit|OneAnswerTakesOneTime|NothingIsTooWide' ./tests
+    EMBERDROP_SOAK=1 go test -timeout 60m -run 'CutCircuit|OneAnswerTakesOneTime|NothingIsTooWide' ./tests ./tests/pages
     EMBERDROP_SOAK=1 EMBERDROP_KILLS=1000 go test -timeout 2h -run 'Kill|Device' ./tests
     EMBERDROP_SOAK=1 go test -count=1 -v -timeout 30m -run 'TestQuotaUnderLoad|TestSlowLorisOverTor' ./tests
     EMBERDROP_SOAK=30m go test -count=1 -v -timeout 2h -run 'TestSoak$' ./tests

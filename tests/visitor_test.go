@@ -182,21 +182,12 @@ type musts struct {
 
 func (m musts) do(err error) {
 	m.t.Helper()
-	if err != nil {
-		m.f.Screenshot("failed")
-		m.t.Fatal(err)
-	}
+	browser.Do(m.t, m.f, err)
 }
 
-// until waits for something that the browser itself does not say.
 func (m musts) until(what string, done func() bool) {
 	m.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			m.f.Screenshot("failed")
-			m.t.Fatalf("it does not come to pass that %s", what)
-		}
-	}
+	browser.Until(m.t, m.f, what, done)
 }
 
 func (m musts) text(selector string) string {

@@ -1,6 +1,10 @@
 package browser
 
-import "image"
+import (
+	"image"
+	"testing"
+	"time"
+)
 
 // Browser is what a visitor does with either browser. Each method is described
 // at Firefox.
@@ -39,3 +43,23 @@ var (
 	_ Browser = (*Firefox)(nil)
 	_ Browser = (*Chromium)(nil)
 )
+
+// Do ends a test at the first thing that the browser cannot do.
+func Do(t testing.TB, b Browser, err error) {
+	t.Helper()
+	if err != nil {
+		b.Screenshot("failed")
+		t.Fatal(err)
+	}
+}
+
+// Until waits, for two minutes at most, for something that the browser itself does not say.
+func Until(t testing.TB, b Browser, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.Screenshot("failed")
+			t.Fatalf("it does not come to pass that %s", what)
+		}
+	}
+}

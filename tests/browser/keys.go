@@ -60,3 +60,7 @@ func (c *Chromium) Press(key Key) error {
 	}
 	return nil
 }
+
+// Focused begins a driver's script: el is what has the focus, in frames too.
+const Focused = `let el = doc.activeElement;
+	while (el && el.contentDocument && el.contentDocument.activeElement) el = el.contentDocument.activeElement;`

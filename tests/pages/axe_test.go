@@ -1,4 +1,4 @@
-package tests
+package pages
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ const axeVersion = "4.14.1"
 // axeCore is axe-core's script, fetched once into .cache/ of the repository.
 func axeCore(t *testing.T) []byte {
 	t.Helper()
-	dir, err := filepath.Abs("../.cache/axe")
+	dir, err := filepath.Abs("../../.cache/axe")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func axeCore(t *testing.T) []byte {
 	if !bytes.HasPrefix(raw, []byte(head)) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, tool(t, "npm"), "install", "--prefix", dir, "axe-core@"+axeVersion, "--no-save", "--no-audit", "--no-fund")
+		cmd := exec.CommandContext(ctx, "npm", "install", "--prefix", dir, "axe-core@"+axeVersion, "--no-save", "--no-audit", "--no-fund")
 		out, err := cmd.CombinedOutput()
 		if err != nil && os.Getenv("CI") != "true" {
 			t.Skipf("axe-core cannot be had: %v", err)
