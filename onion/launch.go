@@ -142,7 +142,7 @@ func (l *launcher) New(_ context.Context, args ...string) (process.Process, erro
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.proc = &torProcess{cmd: cmd, ours: ours, theirs: theirs, exited: make(chan struct{})}
+	l.proc = &torProcess{cmd: cmd, ours: ours, theirs: theirs, exited: make(chan struct{}), kills: make(chan struct{}, 1)}
 	if l.killed {
 		l.proc.kill()
 	}
@@ -164,6 +164,7 @@ type torProcess struct {
 	ours   net.Conn // our end of the control connection
 	theirs *os.File // tor's end, ours to close
 	exited chan struct{}
+	kills  chan struct{} // asks the thread that forked tor
 
 	mu      sync.Mutex // guards what follows
 	started bool
@@ -172,7 +173,9 @@ type torProcess struct {
 }
 
 // Start forks tor from an OS thread that lives exactly as long as tor does: the parent-death signal is sent
-// when the forking thread ends, and Go ends idle threads as it likes.
+// when the forking thread ends, and Go ends idle threads as it likes. The same thread kills it: Landlock puts each
+// thread that there is when a process shuts itself in into a domain of its own, and a thread may signal no other
+// thread's children (landlock(7), "IPC scoping").
 func (p *torProcess) Start() error {
 	result := make(chan error)
 	go func() {
@@ -182,11 +185,20 @@ func (p *torProcess) Start() error {
 		if err != nil {
 			return
 		}
-		err = p.cmd.Wait()
-		p.mu.Lock()
-		p.waitErr = err
-		p.mu.Unlock()
-		close(p.exited)
+		ended := make(chan error, 1)
+		go func() { ended <- p.cmd.Wait() }()
+		for {
+			select {
+			case <-p.kills:
+				_ = p.cmd.Process.Kill() // fails only if it has exited already
+			case err := <-ended:
+				p.mu.Lock()
+				p.waitErr = err
+				p.mu.Unlock()
+				close(p.exited)
+				return
+			}
+		}
 	}()
 	return <-result
 }
@@ -226,7 +238,10 @@ func (p *torProcess) kill() {
 	p.killed = true
 	p.ours.Close()
 	if p.started {
-		_ = p.cmd.Process.Kill() // fails only if it has exited already
+		select {
+		case p.kills <- struct{}{}:
+		default: // it is being killed
+		}
 	}
 }
 

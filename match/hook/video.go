@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"time"
 )
 
@@ -64,10 +65,12 @@ func (v Video) Pictures(ctx context.Context, r io.Reader, size int64) ([]image.I
 	defer video.Close()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, v.Command[0], v.Command[1:]...)
+	// Who is shut in by Landlock may kill only from the thread that forked (see onion/launch.go).
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := exec.Command(v.Command[0], v.Command[1:]...)
 	cmd.Env = []string{} // not ours
 	cmd.Stdin = video
-	cmd.WaitDelay = time.Second
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -81,8 +84,18 @@ func (v Video) Pictures(ctx context.Context, r io.Reader, size int64) ([]image.I
 	if err != nil {
 		cancel() // whatever else it wants to write
 	}
-	if ended := cmd.Wait(); err == nil && ended != nil {
-		err = refused("the decoder failed")
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case failed := <-ended:
+		if err == nil && failed != nil {
+			err = refused("the decoder failed")
+		}
+	case <-ctx.Done():
+		_ = cmd.Process.Kill() // fails only if it has ended already
+		if failed := <-ended; err == nil && failed != nil {
+			err = refused("the decoder took too long")
+		}
 	}
 	if err == nil && len(pictures) == 0 {
 		err = refused("no key frame")
