@@ -128,8 +128,7 @@ func (v visitor) again() {
 			time.Sleep(time.Second)
 			return false
 		}
-		n, err := v.f.Count("figure")
-		return err == nil && n == 1
+		return v.f.Wait("figure") == nil // to load it anew before it is there would break it off again and again
 	})
 	v.styled()
 	v.t.Logf("there again after %.1f s", time.Since(start).Seconds())
