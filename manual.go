@@ -152,8 +152,10 @@ func folderManual(folderFlags flagGroup) map[string]chapter {
 and no passphrase, changes nothing, and names no link. It reads every payload, so it takes as long as
 reading the disk does; on a terminal it shows how far it is.
 
-It exits 0 and prints "in order", or 1 and says what is wrong. Projections that are wrong are mended by
-emberdrop rebuild; a damaged payload cannot be mended, its link answers with an error until it ends.`,
+It exits 0 and prints "in order", or 1 and says what is wrong. An ended link that waits to be shredded
+is no disorder: the header with its half of the key was overwritten when it ended. Projections that are
+wrong are mended by emberdrop rebuild; a damaged payload cannot be mended, its link answers with an
+error until it ends.`,
 			example: `  emberdrop verify --data /srv/emberdrop`,
 			flags:   []flagGroup{folderFlags},
 		},

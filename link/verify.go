@@ -12,16 +12,17 @@ import (
 // Finding is one class of disorder: what is wrong, how often, and what would be
 // done about it. It names no link, file or token.
 type Finding struct {
-	What   string
-	Count  int
-	Remedy string
+	What    string
+	Count   int
+	Remedy  string
+	Pending bool // no disorder, but work that the next start does
 }
 
 func (f Finding) String() string { return fmt.Sprintf("%d %s; %s", f.Count, f.What, f.Remedy) }
 
 // Verify holds log, projections and vault against each other and changes
 // nothing. It needs no link secret: payloads are checked by the hash of their
-// ciphertext. No findings means in order.
+// ciphertext. No findings, or only pending ones, means in order.
 func (l *Links) Verify() ([]Finding, error) {
 	report, err := l.cfg.Log.Verify()
 	if err != nil {
@@ -29,7 +30,7 @@ func (l *Links) Verify() ([]Finding, error) {
 	}
 	var out []Finding
 	for _, diff := range report.Diffs {
-		out = append(out, Finding{"rows of " + diff.Class + " differ from what the events say", diff.Missing + diff.Extra + diff.Different, "`emberdrop rebuild` makes the projections anew from the events"})
+		out = append(out, Finding{What: "rows of " + diff.Class + " differ from what the events say", Count: diff.Missing + diff.Extra + diff.Different, Remedy: "`emberdrop rebuild` makes the projections anew from the events"})
 	}
 	payloads, err := l.verifyPayloads()
 	if err != nil {
@@ -45,7 +46,7 @@ func (l *Links) Verify() ([]Finding, error) {
 func (l *Links) verifyPayloads() ([]Finding, error) {
 	missing := Finding{What: "payloads of live links are missing", Remedy: "those links cannot be opened any more; they end by their policy"}
 	damaged := Finding{What: "payloads of live links are damaged", Remedy: "those links cannot be opened any more; they end by their policy"}
-	waiting := Finding{What: "ended links wait to be shredded", Remedy: "the sweeper shreds them at the next start"}
+	waiting := Finding{What: "ended links wait to be shredded", Remedy: "the sweeper shreds them at the next start", Pending: true}
 	lost := Finding{What: "ciphertexts that are kept for a case are missing or damaged", Remedy: "those cases have nothing to look at any more; dismiss them or let them lapse"}
 	loose := Finding{What: "files in the vault belong to no link", Remedy: "the next start shreds them"}
 
