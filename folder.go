@@ -152,6 +152,8 @@ func (f folder) advise(err error) error {
 		return hint{err, "a server is running on this data folder; stop it first"}
 	case errors.Is(err, eventlog.ErrMissing), errors.Is(err, vault.ErrMissing):
 		return hint{err, "this is not a whole data folder; `emberdrop init --data DIR` makes a new one"}
+	case errors.Is(err, eventlog.ErrTables):
+		return hint{err, "its links are lost; `emberdrop restore` brings the address back from a backup, into a new folder"}
 	case errors.Is(err, eventlog.ErrDamaged):
 		return hint{err, "if only projections are damaged, `emberdrop rebuild --data " + f.path + "` mends them"}
 	case errors.Is(err, eventlog.ErrUnknownType):

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -77,7 +76,10 @@ func (f folder) inside(name string) (*os.Root, error) {
 
 // replace exchanges a file whole: after a crash the old one is there or the new one.
 func replace(dir *os.Root, name string, content []byte) error {
-	draft := name + "." + rand.Text()
+	draft := name + ".new"
+	if err := dir.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a crash
+		return err
+	}
 	file, err := dir.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

@@ -46,6 +46,9 @@ func (p *progress) show(now onion.Progress) {
 		p.line("tor: warning: " + now.Warning)
 	}
 	if p.bar != nil {
+		if p.bar.IsFinished() && now.Percent < 100 { // another tor has been started
+			p.bar.Reset()
+		}
 		p.bar.Describe(string(now.State))
 		p.bar.Set(now.Percent)
 		p.drawn = !p.bar.IsFinished()

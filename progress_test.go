@@ -30,3 +30,16 @@ func TestLogIsNotBehindTheBar(t *testing.T) {
 		}
 	}
 }
+
+// A tor that is started again has its bar as the first one had.
+func TestBarComesBack(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(&out)
+	p.bar = progressbar.NewOptions(100, progressbar.OptionSetWriter(&out), progressbar.OptionClearOnFinish())
+	p.show(onion.Progress{State: onion.Reachable, Percent: 100})
+	out.Reset()
+	p.show(onion.Progress{State: onion.Degraded, Percent: 45})
+	if !strings.Contains(out.String(), "degraded  45%") {
+		t.Errorf("it shows %q", out.String())
+	}
+}

@@ -23,6 +23,9 @@ const (
 	lastChunk   = 4 // or how it ends
 )
 
+// ErrTables is the ErrDamaged that no Rebuild mends: which tables there are is not known any more.
+var ErrTables = fmt.Errorf("%w: the list of tables: bad checksum", ErrDamaged)
+
 // checkManifest refuses a store whose list of tables does not check where no crash can have left it so. Pebble takes
 // any record that does not check for one that a crash cut off and goes on with the tables before it, in the worst case
 // with none: every link would be forgotten and every payload taken for a left-over. But a crash cuts only the record
@@ -30,7 +33,13 @@ const (
 // Pebble writes and syncs before the marker names their file.
 //
 // One bad record remains that cannot be told from a cut one: the last of three or more.
-func checkManifest(fs vfs.FS, desc *pebble.DBDesc) error {
+//
+// Whoever calls it holds the store's lock: a running store begins new lists, and overwrites old ones.
+func checkManifest(fs vfs.FS, dir string) error {
+	desc, err := pebble.Peek(dir, fs)
+	if err != nil {
+		return damaged("looking for the list of tables", err)
+	}
 	if !desc.Exists {
 		return nil
 	}
@@ -48,7 +57,7 @@ func checkManifest(fs vfs.FS, desc *pebble.DBDesc) error {
 		synced = 1
 	}
 	if records, bad := manifestRecords(b); records < synced || recordBegins(b, bad) {
-		return fmt.Errorf("%w: the list of tables: bad checksum", ErrDamaged)
+		return ErrTables
 	}
 	return nil
 }

@@ -103,11 +103,13 @@ func TestCheckManifest(t *testing.T) {
 		{"a new store's, the second cut off", "MANIFEST-000001", b[:90], true},
 		{"a new store's, the first cut off", "MANIFEST-000001", b[:30], false},
 	} {
-		name := filepath.Join(t.TempDir(), c.file)
-		if err := os.WriteFile(name, c.content, 0o600); err != nil {
-			t.Fatal(err)
+		dir := t.TempDir()
+		for name, content := range map[string][]byte{c.file: c.content, "marker.manifest.000001." + c.file: nil} {
+			if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
-		err := checkManifest(vfs.Default, &pebble.DBDesc{Exists: true, ManifestFilename: name})
+		err := checkManifest(vfs.Default, dir)
 		if c.ok && err != nil || !c.ok && !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", c.name, err)
 		}

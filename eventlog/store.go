@@ -44,6 +44,9 @@ func openStore(cfg Config, create bool) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLocked, category(err))
 	}
+	if err := checkManifest(cfg.FS, cfg.Dir); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	s := &store{fatal: newFatality(cfg.Fatal), lock: lock}
 	opts := options(cfg, s)
 	defer opts.Cache.Unref() // the store keeps a reference of its own
@@ -123,7 +126,7 @@ func exists(fs vfs.FS, dir string) (bool, error) {
 	if err != nil {
 		return false, damaged("looking for the log", err)
 	}
-	return desc.Exists, checkManifest(fs, desc)
+	return desc.Exists, nil
 }
 
 func options(cfg Config, s *store) *pebble.Options {

@@ -38,6 +38,9 @@ var system = []string{
 	"/dev/urandom", meminfo, "/sys/devices/system/cpu",
 }
 
+// threadsAreOne is the bit of Landlock's erratum 2 (ABI 6, "scoped signal handling", Linux 6.15 and 6.12.23).
+const threadsAreOne = 1 << 1
+
 const meminfo = "/proc/meminfo"
 
 // fence restricts files, TCP ports and signals as far as the kernel can, and returns its Landlock ABI.
@@ -48,6 +51,10 @@ func fence(cfg Config) (abi int, err error) {
 	}
 	if err != nil {
 		return 0, err
+	}
+	// Without this erratum mended the kernel also keeps threads of one process apart, and go-landlock leaves signals be.
+	if errata, err := ll.LandlockGetErrata(); abi >= abiSignals && (err != nil || errata&threadsAreOne == 0) {
+		abi = abiSignals - 1
 	}
 	rules, err := cfg.rules()
 	if err != nil {

@@ -295,6 +295,7 @@ const (
 func (s *Service) takeLeave() {
 	s.mu.Lock()
 	tor := s.front.tor
+	s.leaving = true
 	s.mu.Unlock()
 	if tor == nil {
 		return

@@ -151,3 +151,32 @@ func TestAskedForDuringALaunch(t *testing.T) {
 		t.Errorf("replaced because of %q", why)
 	}
 }
+
+// A probing tor that ends is started again by its keeper, and says nothing of the service meanwhile.
+func TestEndOfTheProbingTor(t *testing.T) {
+	s := bare(t, Pace{}, connected, connected)
+	s.began = s.began.Add(-time.Hour) // it moved long ago
+	s.doctor.proved, s.doctor.due = true, 2*time.Hour
+	s.lost(&s.back, whyExited)
+	if what := s.decide(); what != rest {
+		t.Errorf("the doctor wants %v", what)
+	}
+	if p := s.Progress(); p.State != Reachable {
+		t.Errorf("it says %+v", p)
+	}
+}
+
+// Once Close takes the service off its tor, nobody puts it on again.
+func TestNobodyPutsItOnAgain(t *testing.T) {
+	var lines []string
+	s := bare(t, Pace{}, func(line string) string {
+		lines = append(lines, line)
+		return "250 OK\r\n"
+	}, connected)
+	s.ids = []string{s.cfg.Key.serviceID()}
+	s.takeLeave()
+	s.republish(s.front.tor, "")
+	if len(lines) == 0 || slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "ADD_ONION") }) {
+		t.Errorf("tor was told %.60q", lines)
+	}
+}

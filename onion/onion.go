@@ -56,6 +56,7 @@ type Service struct {
 	once    bool          // it has been reachable
 	probed  bool          // there was a proof, whatever came of it
 	proof   Proof         // the last one; its Ago is when it ended, by now()
+	leaving bool          // it is being taken off, and nobody may put it on again
 	closed  bool
 
 	reached     chan struct{} // closed when it was first reachable

@@ -58,6 +58,9 @@ func (s *Service) put(c *control) error {
 func (s *Service) openDoors() (doors []Door) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.leaving {
+		return nil
+	}
 	for _, d := range s.doors {
 		doors = append(doors, d.Door)
 	}
@@ -123,6 +126,7 @@ func (s *Service) lost(side *side, why string) {
 	s.update(func() {
 		side.tor = nil
 		side.turn++ // its last events come late
+		side.moved = s.now()
 		side.machine = newMachine(side.machine.ids...)
 		if side == &s.front {
 			s.offline = false

@@ -1,11 +1,13 @@
 package onion
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -26,10 +28,7 @@ func findTor(ctx context.Context, name string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "--version")
-	cmd.Env = environment()
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	out, err := output(ctx, path, "--version")
 	if ctxErr := context.Cause(ctx); err != nil && errors.Is(ctxErr, context.Canceled) {
 		return "", ctxErr
 	}
@@ -42,6 +41,26 @@ func findTor(ctx context.Context, name string) (string, error) {
 		return "", fmt.Errorf("%w (%q is %d.%d.%d.%d)", ErrOldTor, name, have[0], have[1], have[2], have[3])
 	}
 	return path, nil
+}
+
+// output runs a program that is gone when ctx ends. It is killed by the thread that forked it, as tor is.
+func output(ctx context.Context, program string, args ...string) ([]byte, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var out bytes.Buffer
+	cmd := exec.Command(program, args...)
+	cmd.Env, cmd.Stdout, cmd.WaitDelay = environment(), &out, time.Second
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		return out.Bytes(), err
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), cmd.Process.Kill())
+	}
 }
 
 // version reads the first line of tor --version, as in "Tor version 0.4.9.11." or "Tor version 0.4.9.2-alpha
