@@ -38,7 +38,7 @@ var system = []string{
 	"/dev/urandom", meminfo, "/sys/devices/system/cpu",
 }
 
-// threadsAreOne is the bit of Landlock's erratum 2 (ABI 6, "scoped signal handling", Linux 6.15 and 6.12.23).
+// threadsAreOne is the bit of Landlock's erratum 2, "scoped signal handling" (the kernel's userspace-api/landlock, "Errata").
 const threadsAreOne = 1 << 1
 
 const meminfo = "/proc/meminfo"
