@@ -3,7 +3,6 @@ package tests
 import (
 	"image"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -114,24 +113,29 @@ func (v visitor) flows() bool {
 	return now > before
 }
 
-// again loads the page anew until there is a way to it.
+// again loads the page anew until there is a way to it: for four minutes at most, since one try may hang for one.
 func (v visitor) again() {
 	v.t.Helper()
 	start := time.Now()
-	v.until("the page is there again", func() bool {
+	for pardoned := start; ; time.Sleep(time.Second) {
 		err := v.f.Reload()
-		if err != nil && !strings.Contains(err.Error(), browser.ErrUnreachable.Error()) {
+		if err == nil {
+			err = v.f.Wait("figure") // to load it anew before it is there would break it off again and again
+		}
+		if err == nil {
+			v.styled()
+			v.t.Logf("there again after %.1f s", time.Since(start).Seconds())
+			return
+		}
+		if time.Since(start) > 4*time.Minute {
 			v.do(err)
 		}
-		if err != nil {
+		if time.Since(pardoned) > 30*time.Second { // not each time: it begins anew with every circuit
+			pardoned = time.Now()
+			v.t.Logf("after %.1f s not there: %v", time.Since(start).Seconds(), err)
 			v.do(theNetwork(v.t).Pardon())
-			time.Sleep(time.Second)
-			return false
 		}
-		return v.f.Wait("figure") == nil // to load it anew before it is there would break it off again and again
-	})
-	v.styled()
-	v.t.Logf("there again after %.1f s", time.Since(start).Seconds())
+	}
 }
 
 // foot is the last twentieth of a picture.
