@@ -74,15 +74,8 @@ func (s *Service) treat(ctx context.Context, what deed) {
 		s.prove(ctx)
 	case rescout:
 		s.cfg.Log.Warn("the probing tor gets nowhere and is started again", "category", "probe")
-		s.update(func() {
-			s.doctor.treated(s.now(), what, true)
-			s.doctor.proved = false
-			s.trouble = "the probing tor does not connect: whether visitors get through is not known"
-		})
-		s.mu.Lock()
-		there := s.back.tor != nil
-		s.mu.Unlock()
-		if there { // else the keeper is at it, and the next would be replaced for the one before
+		s.update(s.blinded)
+		if _, scout := s.tors(); scout != nil { // else the keeper is at it, and the next would be replaced for the one before
 			s.scout.replace("the probing tor gets nowhere")
 		}
 	case republish, relaunch:
@@ -93,15 +86,10 @@ func (s *Service) treat(ctx context.Context, what deed) {
 // remedy republishes or takes another tor. Who is already visiting keeps his circuit when it republishes, and loses
 // it with a new tor.
 func (s *Service) remedy(what deed) {
-	s.mu.Lock()
-	tor := s.front.tor
-	s.mu.Unlock()
+	tor, scout := s.tors()
 	if tor == nil {
 		return
 	}
-	s.mu.Lock()
-	scout := s.back.tor
-	s.mu.Unlock()
 	// Republishing through a tor without any connection changes nothing.
 	online, err := tor.control.online(requestTimeout)
 	if scout != nil { // if it is the one that gets nowhere, the proofs say nothing
@@ -133,14 +121,28 @@ func (s *Service) remedy(what deed) {
 	s.republish(tor, "")
 }
 
+// tors are the one that serves and the one that probes, nil where none is now.
+func (s *Service) tors() (host, scout *instance) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.front.tor, s.back.tor
+}
+
+// blinded says that the probing tor is replaced, and nothing known until the next has proved something. It is called
+// within update.
+func (s *Service) blinded() {
+	s.doctor.treated(s.now(), rescout, true)
+	s.doctor.proved = false
+	s.trouble = "the probing tor does not connect: whether visitors get through is not known"
+}
+
 // acquitted forgets the proofs that failed, if it is for them that a remedy was wanted; without failures it is because
 // the service stands still, which is no fault of the probing tor.
 func (s *Service) acquitted() (failed bool) {
 	s.update(func() {
 		if failed = s.doctor.failures >= failuresToAct; failed {
-			s.doctor.treated(s.now(), rescout, true)
-			s.doctor.proved, s.doctor.failures = false, 0
-			s.trouble = "the probing tor does not connect: whether visitors get through is not known"
+			s.blinded()
+			s.doctor.failures = 0
 		}
 	})
 	return failed
