@@ -32,7 +32,7 @@ func TestDevice(t *testing.T) {
 // wantTraceless searches the raw disk: nothing of what is over, all of what is not.
 func (w *world) wantTraceless(when string) {
 	w.t.Helper()
-	journal, elsewhere := w.device.scan(append(w.needles, w.kept...))
+	journal, elsewhere := w.device.scan(slices.Concat(w.needles, w.kept, halves(w.kept)))
 	w.t.Logf("%s: of %d needles, and %d of links that live, %v are on the disk, and %v in its journal",
 		when, len(w.needles), len(w.kept), elsewhere.kinds, journal.kinds)
 	// A folder's blocks pass through the journal, and random names of payloads with
@@ -41,17 +41,22 @@ func (w *world) wantTraceless(when string) {
 	if len(bad) > 0 {
 		w.t.Errorf("%s there is left on the disk:\n%s", when, needle.Report(bad))
 	}
-	// What is not yet over must be found by the same search, or it proves nothing. One in fifty may lie across the edge
-	// of two blocks of a file that do not follow each other on the disk.
-	var unseen []string
+	// What is not yet over must be found by the same search, or it proves nothing.
 	for _, n := range w.kept {
 		if !elsewhere.needles[n.Name] {
-			unseen = append(unseen, n.Name)
+			w.t.Errorf("%s the search does not find what must be there: %s", when, n.Name)
 		}
 	}
-	if len(unseen) > len(w.kept)/50 {
-		w.t.Errorf("%s the search does not find what must be there: %q", when, unseen)
+}
+
+// halves are both ends of each needle, under its name: the edge of a disk's block, or a compressor that has seen four of
+// its bytes before, breaks a needle once in many runs.
+func halves(needles []needle.Needle) (out []needle.Needle) {
+	for _, n := range needles {
+		half := max(needle.MinBytes, len(n.Bytes)/2)
+		out = append(out, needle.Needle{Name: n.Name, Bytes: n.Bytes[:half]}, needle.Needle{Name: n.Name, Bytes: n.Bytes[len(n.Bytes)-half:]})
 	}
+	return out
 }
 
 // TestDeviceControl is the same on a disk that does not let anything be overwritten,
