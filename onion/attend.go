@@ -291,9 +291,10 @@ const (
 	leavePatience = 2 * time.Second        // to one that seems to hang
 )
 
-// takeLeave takes the service off a tor that is about to be stopped, so that its introduction points hear of it. One
-// that does not goes on taking visitors in for a dead service: a visitor who has its descriptor from before is told
-// each time that he is announced, and waits in vain.
+// takeLeave takes the service off a tor that is about to be stopped, so that its introduction points hear of it. When
+// a tor just ends, the relay (or bridge) next to it tells that of all its circuits at once, of which a quiet channel
+// takes one (tests/tornet/traffic.go has the reason); the introduction points behind it go on taking visitors in for a
+// dead service, and who has its descriptor from before is told each time that he is announced, and waits in vain.
 func (s *Service) takeLeave() {
 	s.mu.Lock()
 	tor := s.front.tor

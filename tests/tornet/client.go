@@ -33,25 +33,48 @@ func (n *Network) Pardon() error { return n.Command("DROPGUARDS") }
 
 // Command sends one line to the client's control port (control-spec) and fails unless the answer is 25x.
 func (n *Network) Command(line string) error {
-	conn, err := net.DialTimeout("unix", n.control(), 10*time.Second)
+	c, err := n.dial()
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		return err
+	defer c.Close()
+	answer, err := c.say(line)
+	if err == nil && !strings.HasPrefix(answer, "25") {
+		err = fmt.Errorf("%w: the client says %q", ErrNode, answer)
 	}
-	answers := bufio.NewScanner(conn)
-	for _, say := range []string{"AUTHENTICATE", line} {
-		if _, err := fmt.Fprintf(conn, "%s\r\n", say); err != nil {
-			return err
-		}
-		if !answers.Scan() {
-			return fmt.Errorf("%w: the client does not answer", ErrNode)
-		}
-		if !strings.HasPrefix(answers.Text(), "25") {
-			return fmt.Errorf("%w: the client says %q", ErrNode, answers.Text())
-		}
+	return err
+}
+
+// session is a connection to the client's control port.
+type session struct {
+	net.Conn
+	answers *bufio.Scanner
+}
+
+// dial opens a session. The socket is in our own folder, and asks for no secret.
+func (n *Network) dial() (*session, error) {
+	conn, err := net.DialTimeout("unix", n.control(), 10*time.Second)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	c := &session{conn, bufio.NewScanner(conn)}
+	if _, err := c.say("AUTHENTICATE"); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// say sends a line and returns the answer, which is one line too.
+func (c *session) say(line string) (answer string, err error) {
+	if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		return "", err
+	}
+	if _, err := fmt.Fprintf(c, "%s\r\n", line); err != nil {
+		return "", err
+	}
+	if !c.answers.Scan() {
+		return "", fmt.Errorf("%w: the client does not answer", ErrNode)
+	}
+	return c.answers.Text(), nil
 }

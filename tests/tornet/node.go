@@ -95,6 +95,9 @@ func (n *node) stop() {
 	n.proc = nil
 }
 
+// serves reports whether the node runs and knows the network.
+func (n *node) serves() bool { return n.proc != nil && n.proc.log.reached(enough) }
+
 // sharedLog lets the nodes write whole lines to one writer.
 type sharedLog struct {
 	mu sync.Mutex

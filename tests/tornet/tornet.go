@@ -107,7 +107,11 @@ func start(ctx context.Context, cfg Config) (_ *Network, err error) {
 	if err := n.layOut(ctx, gencert, &sharedLog{w: cfg.Log}); err != nil {
 		return nil, err
 	}
-	return n, n.up(ctx)
+	if err := n.up(ctx); err != nil {
+		return nil, err
+	}
+	go n.traffic()
+	return n, nil
 }
 
 // find looks tor-gencert up beside tor first: a tor of one's own brings its own.

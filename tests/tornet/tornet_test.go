@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -60,8 +61,8 @@ func start(t *testing.T) *tornet.Network {
 	return n
 }
 
-// A page served by a plain tor with HiddenServiceDir travels to the client, also after relays have gone and
-// come back.
+// A page served by a plain tor with HiddenServiceDir travels to the client, also after that tor was killed, and after
+// relays have gone and come back.
 func TestServePage(t *testing.T) {
 	n := start(t)
 	dir := t.TempDir()
@@ -84,15 +85,31 @@ func TestServePage(t *testing.T) {
 	if err := os.WriteFile(torrc, []byte(lines), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// Short-lived and killed below; owned by this process in case that fails.
-	tor := exec.Command("tor", "--defaults-torrc", "/dev/null", "-f", torrc, "--__OwningControllerProcess", strconv.Itoa(os.Getpid()))
-	if err := tor.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { tor.Process.Kill(); tor.Wait() }()
-
+	kill := serve(t, torrc)
 	host := waitFile(t, filepath.Join(hs, "hostname"))
-	fetch(t, n, host, page)
+	fetch(t, n, host, page, "the first")
+
+	// Whose tor has not heard that the circuit is gone waits in it for two minutes (SocksTimeout).
+	t.Run("the service ends", func(t *testing.T) {
+		visitors := make([]string, 12)
+		for i := range visitors {
+			visitors[i] = fmt.Sprintf("visitor %d", i)
+			fetch(t, n, host, page, visitors[i])
+		}
+		kill()
+		time.Sleep(5 * time.Second) // for the news to come
+		var visits sync.WaitGroup
+		for _, v := range visitors {
+			visits.Go(func() {
+				if err := fetchOnce(n, host, page, v); err == nil || os.IsTimeout(err) {
+					t.Errorf("%s is not told: %v", v, err)
+				}
+			})
+		}
+		visits.Wait()
+	})
+
+	serve(t, torrc)
 	for i := range 3 {
 		if err := n.StopRelay(i); err != nil {
 			t.Fatal(err)
@@ -103,7 +120,7 @@ func TestServePage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fetch(t, n, host, page)
+	fetch(t, n, host, page, "the first")
 	if n.StopRelay(n.Relays()) == nil || n.StartRelay(-1) == nil {
 		t.Error("a relay that does not exist was stopped or started")
 	}
@@ -113,6 +130,19 @@ func TestServePage(t *testing.T) {
 	if err := n.StartRelay(0); !errors.Is(err, tornet.ErrClosed) {
 		t.Errorf("started on a closed network: %v", err)
 	}
+}
+
+// serve starts a tor that ends with the test, if not before by kill.
+func serve(t *testing.T, torrc string) (kill func()) {
+	t.Helper()
+	// Owned by this process, in case that it cannot kill it.
+	tor := exec.Command("tor", "--defaults-torrc", "/dev/null", "-f", torrc, "--__OwningControllerProcess", strconv.Itoa(os.Getpid()))
+	if err := tor.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = sync.OnceFunc(func() { tor.Process.Kill(); tor.Wait() })
+	t.Cleanup(kill)
+	return kill
 }
 
 func waitFile(t *testing.T, path string) string {
@@ -127,40 +157,44 @@ func waitFile(t *testing.T, path string) string {
 }
 
 // fetch asks for the page through the client until it is there: publishing takes as long as it takes.
-func fetch(t *testing.T, n *tornet.Network, host, want string) {
+func fetch(t *testing.T, n *tornet.Network, host, want, visitor string) {
 	t.Helper()
 	began := time.Now()
-	dialer, err := proxy.SOCKS5("tcp", n.SOCKS(), nil, nil)
+	for {
+		err := fetchOnce(n, host, want, visitor)
+		if err == nil {
+			t.Logf("page after %v", time.Since(began).Round(time.Millisecond))
+			return
+		}
+		if time.Since(began) > 4*time.Minute {
+			t.Fatal(err)
+		}
+		if os.IsTimeout(err) {
+			n.Pardon() // the client may still avoid relays that were gone
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// fetchOnce asks for the page once, as one of several visitors, each of whom has circuits of his own.
+func fetchOnce(n *tornet.Network, host, want, visitor string) error {
+	dialer, err := proxy.SOCKS5("tcp", n.SOCKS(), &proxy.Auth{User: "visitor", Password: visitor}, nil)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	client := &http.Client{
 		Transport: &http.Transport{DialContext: dialer.(proxy.ContextDialer).DialContext, DisableKeepAlives: true},
 		Timeout:   30 * time.Second,
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	for {
-		req, _ := http.NewRequestWithContext(ctx, "GET", "http://"+host+"/", nil)
-		resp, err := client.Do(req)
-		if err == nil {
-			got, _ := io.ReadAll(resp.Body)
-			resp.Body.Close()
-			if string(got) != want {
-				t.Fatalf("got %q", got)
-			}
-			t.Logf("page after %v", time.Since(began).Round(time.Millisecond))
-			return
-		}
-		if os.IsTimeout(err) {
-			n.Pardon() // the client may still avoid relays that were gone
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatal(err)
-		case <-time.After(200 * time.Millisecond):
-		}
+	resp, err := client.Get("http://" + host + "/")
+	if err != nil {
+		return err
 	}
+	defer resp.Body.Close()
+	if got, _ := io.ReadAll(resp.Body); string(got) != want {
+		return fmt.Errorf("got %q", got)
+	}
+	return nil
 }
 
 // No tor outlives the program that started it, whatever killed that: here SIGKILL, at which nothing of ours
