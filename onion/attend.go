@@ -91,16 +91,16 @@ func (s *Service) remedy(what deed) {
 		return
 	}
 	// Republishing through a tor without any connection changes nothing.
-	online, err := tor.control.online(requestTimeout)
+	host, err := tor.control.pulse(requestTimeout)
 	if scout != nil { // if it is the one that gets nowhere, the proofs say nothing
-		if connected, e := scout.control.online(requestTimeout); e == nil && !connected {
+		if p, e := scout.control.pulse(requestTimeout); e == nil && !p.online {
 			s.scout.replace("the probing tor has no connection")
-			if err == nil && online && s.acquitted() {
+			if err == nil && host.online && s.acquitted() {
 				return
 			}
 		}
 	}
-	if err != nil || !online {
+	if err != nil || !host.online {
 		what = relaunch
 	}
 	words := "the service is published anew"
@@ -111,7 +111,7 @@ func (s *Service) remedy(what deed) {
 	s.update(func() {
 		// One that is on its way, slowly, must not be cut short again and again.
 		m := &s.front.machine
-		s.doctor.treated(s.now(), what, !online && (m.state == Published || m.bootstrap != ""))
+		s.doctor.treated(s.now(), what, !host.online && (m.state == Published || m.bootstrap != ""))
 		s.trouble = "visitors do not get through: " + words
 	})
 	if what == relaunch {
@@ -155,6 +155,7 @@ func (s *Service) republish(tor *instance, trouble string) {
 	s.update(func() { // what was uploaded is no longer true
 		s.front.machine.unpublish()
 		s.front.moved = s.now()
+		s.front.intros = nil // gone, and for good reason
 		s.doctor.doubt(s.now())
 		if trouble != "" {
 			s.trouble = trouble

@@ -99,6 +99,53 @@ func TestRemedySparesTheHost(t *testing.T) {
 	}
 }
 
+// An introduction point that is gone is a reason for a proof, but not at once, and takes nothing back; others that come
+// are none.
+func TestIntroductionPointGone(t *testing.T) {
+	s := bare(t, Pace{}, connected, connected)
+	s.doctor.proved = true
+	never := s.now() + time.Hour
+	for _, c := range []struct {
+		name   string
+		intros []string
+		wanted bool
+	}{
+		{"the first", []string{"1", "2"}, false},
+		{"one more", []string{"1", "2", "3"}, false},
+		{"one for another", []string{"1", "3", "4"}, true},
+		{"the same", []string{"1", "3", "4"}, false},
+		{"none", nil, true},
+		{"new ones", []string{"5"}, false},
+	} {
+		s.doctor.due = never
+		before := s.now()
+		s.felt(pulse{online: true, intros: c.intros})
+		soon, late := before+s.cfg.Pace.Remedy/2, s.now()+s.cfg.Pace.Remedy*3/2
+		if due := s.doctor.due; c.wanted && (due < soon || due > late) || !c.wanted && due != never {
+			t.Errorf("%s: the next proof at %v", c.name, due)
+		}
+		if !s.doctor.proved {
+			t.Errorf("%s: what was proved is no more", c.name)
+		}
+	}
+	s.doctor.due = s.now()
+	if s.felt(pulse{online: true}); s.doctor.due > s.now() {
+		t.Errorf("a proof that is due is put off to %v", s.doctor.due)
+	}
+	// A tor that comes or a service that is put on anew has others.
+	for name, anew := range map[string]func(){
+		"another tor": func() { s.lost(&s.front, whyExited) },
+		"republished": func() { s.republish(&instance{control: scripted(t, connected)}, "") },
+	} {
+		s.felt(pulse{online: true, intros: []string{"7"}})
+		anew()
+		s.doctor.due = never
+		if s.felt(pulse{online: true, intros: []string{"8"}}); s.doctor.due != never {
+			t.Errorf("%s: a proof at %v", name, s.doctor.due)
+		}
+	}
+}
+
 // Where nothing is proved, no proof would ever take back what is told: so it is not told, or not for longer than it
 // is true.
 func TestNothingIsToldForEver(t *testing.T) {
@@ -117,11 +164,11 @@ func TestNothingIsToldForEver(t *testing.T) {
 		if p := s.Progress(); p.State != Published || p.Warning != "" {
 			t.Errorf("after a jump of the clock: %+v", p)
 		}
-		s.felt(false)
+		s.felt(pulse{})
 		if p := s.Progress(); !strings.Contains(p.Warning, "no connection") {
 			t.Errorf("without a connection: %+v", p)
 		}
-		s.felt(true)
+		s.felt(pulse{online: true})
 		if p := s.Progress(); p.State != Published || p.Warning != "" {
 			t.Errorf("with a connection again: %+v", p)
 		}
@@ -144,7 +191,7 @@ func TestAskedForDuringALaunch(t *testing.T) {
 	k = newKeeper(Pace{}.withDefaults(), func(context.Context) (*instance, error) {
 		k.replace("the new one")
 		return &instance{proc: proc, control: scripted(t, halted)}, nil
-	}, func(w string) { why = w; cancel() }, func(bool) {})
+	}, func(w string) { why = w; cancel() }, func(pulse) {})
 	k.replace("the one before")
 	k.run(ctx, nil)
 	if why != "the new one" {

@@ -77,6 +77,33 @@ func TestComesBack(t *testing.T) {
 	noTCP(t, s, n)
 }
 
+// A tor that lost its introduction points again and again gives up for five minutes, and tells nobody.
+func TestIntroductionPointsLost(t *testing.T) {
+	n := privateNetwork(t)
+	pace := quick
+	pace.Probe = time.Hour // so that no other proof finds it
+	s := start(t, onion.Config{
+		DataDir: filepath.Join(privateDir(t), "tor"), Key: onion.NewKey(), TorrcExtra: extra(t, n.Torrc()), Pace: pace,
+	})
+	serve(t, s.Listener(), "here")
+	reached(t, s)
+	began := time.Now()
+	for s.Progress().State == onion.Reachable { // until it is noticed
+		if time.Since(began) > time.Minute {
+			t.Fatal("nothing is noticed")
+		}
+		if err := s.CutIntros(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Logf("noticed after %v: %+v", time.Since(began).Round(10*time.Millisecond), s.Progress())
+	began = time.Now()
+	await(t, s, func(p onion.Progress) bool { return p.State == onion.Reachable })
+	t.Logf("reachable after %v", time.Since(began).Round(10*time.Millisecond))
+	visit(t, n, s.Address(), "here")
+}
+
 // The network goes away, all of it, and comes back.
 func TestRelaysRestarted(t *testing.T) {
 	n := privateNetwork(t)

@@ -131,22 +131,6 @@ func (c *control) delOnion(id string) error {
 	return err
 }
 
-// online says whether tor has a connection to any relay, and with that, that it answers.
-func (c *control) online(limit time.Duration) (bool, error) {
-	resp, err := c.requestWithin(limit, "GETINFO", "GETINFO orconn-status")
-	if err != nil {
-		return false, err
-	}
-	for _, l := range resp.Data {
-		for line := range strings.Lines(l) {
-			if f := strings.Fields(line); len(f) > 0 && f[len(f)-1] == "CONNECTED" {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
-}
-
 // forget makes a client tor drop every circuit and descriptor that it has. Tor does so at most every ten
 // seconds; asked sooner, it waits until then.
 func (c *control) forget() error {

@@ -151,6 +151,9 @@ func (d *doctor) doubt(now time.Duration) {
 	d.hurry(now)
 }
 
+// suspect asks for a proof when tor has had the time to mend what happened by itself.
+func (d *doctor) suspect(now time.Duration) { d.due = min(d.due, now+jitter(d.pace.Remedy)) }
+
 // hurry asks for a proof now, and takes back nothing.
 func (d *doctor) hurry(now time.Duration) {
 	d.due = min(d.due, now)

@@ -163,17 +163,14 @@ func (c *control) closeVisits(id string) error {
 	if err != nil {
 		return err
 	}
-	for _, text := range resp.Data {
-		for line := range strings.Lines(strings.TrimPrefix(text, "circuit-status=")) {
-			f := strings.Fields(line)
-			if len(f) < 2 || !slices.Contains(f, "REND_QUERY="+id) || slices.Contains(f, "PURPOSE=HS_SERVICE_INTRO") {
-				continue
-			}
-			_, err := c.request("CLOSECIRCUIT", "CLOSECIRCUIT "+f[0])
-			if errors.Is(err, errSilent) {
-				return err
-			} // else it is closed by now
+	for _, f := range values(resp.Data, "circuit-status") {
+		if !slices.Contains(f, "REND_QUERY="+id) || slices.Contains(f, isIntro) {
+			continue
 		}
+		_, err := c.request("CLOSECIRCUIT", "CLOSECIRCUIT "+f[0])
+		if errors.Is(err, errSilent) {
+			return err
+		} // else it is closed by now
 	}
 	return nil
 }

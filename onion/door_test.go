@@ -77,9 +77,27 @@ func TestOnline(t *testing.T) {
 		"250+orconn-status=\r\n$A~CONNECTED LAUNCHED\r\n$B~b FAILED\r\n.\r\n": false,
 	} {
 		ctl := scripted(t, func(string) string { return status + "250 OK\r\n" })
-		if got, err := ctl.online(requestTimeout); got != want || err != nil {
+		if got, err := ctl.pulse(requestTimeout); got.online != want || err != nil {
 			t.Errorf("%q: %v %v", status, got, err)
 		}
+	}
+}
+
+// Established circuits to introduction points are told from all others, of us and of visitors.
+func TestPulse(t *testing.T) {
+	ctl := scripted(t, func(line string) string {
+		if line != "GETINFO orconn-status circuit-status" {
+			return "552 Unrecognized\r\n"
+		}
+		return "250+orconn-status=\r\n$A~a CONNECTED\r\n.\r\n250+circuit-status=\r\n" +
+			"2 BUILT $A~a PURPOSE=HS_SERVICE_INTRO HS_STATE=HSSI_ESTABLISHED REND_QUERY=ours TIME_CREATED=x\r\n" +
+			"3 BUILT $A~a PURPOSE=HS_SERVICE_INTRO HS_STATE=HSSI_CONNECTING REND_QUERY=ours TIME_CREATED=x\r\n" +
+			"4 BUILT $A~a PURPOSE=HS_SERVICE_REND HS_STATE=HSSR_JOINED REND_QUERY=ours TIME_CREATED=x\r\n" +
+			"5 BUILT $A~a PURPOSE=HS_SERVICE_INTRO HS_STATE=HSSI_ESTABLISHED REND_QUERY=other TIME_CREATED=x\r\n" +
+			"6 LAUNCHED\r\n.\r\n250 OK\r\n"
+	})
+	if p, err := ctl.pulse(requestTimeout); err != nil || !p.online || !slices.Equal(p.intros, []string{"2", "5"}) {
+		t.Errorf("%+v, %v", p, err)
 	}
 }
 

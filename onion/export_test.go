@@ -1,6 +1,9 @@
 package onion
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Pid returns the process id of the tor that serves, 0 when there is none.
 func (s *Service) Pid() int { return s.pid(&s.front) }
@@ -43,6 +46,23 @@ func (s *Service) Onions() string {
 		return ""
 	}
 	return strings.Join(resp.Data, " ")
+}
+
+// CutIntros closes every circuit to an introduction point, also those on their way.
+func (s *Service) CutIntros() error {
+	s.mu.Lock()
+	tor := s.front.tor
+	s.mu.Unlock()
+	resp, err := tor.control.request("GETINFO", "GETINFO circuit-status")
+	if err != nil {
+		return err
+	}
+	for _, f := range values(resp.Data, "circuit-status") {
+		if slices.Contains(f, isIntro) {
+			_, _ = tor.control.request("CLOSECIRCUIT", "CLOSECIRCUIT "+f[0]) // it may be closed by now
+		}
+	}
+	return nil
 }
 
 // Withdraw takes the service off its tor, which nobody asked for, and tells nobody.

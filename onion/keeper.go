@@ -33,13 +33,13 @@ func whyCategory(why string) string {
 type keeper struct {
 	start  func(context.Context) (*instance, error) // launches a tor and tells it what it is for
 	lost   func(why string)                         // told that there is no tor now, before the pause
-	beat   func(online bool)                        // told after every heartbeat whether tor has any connection
+	beat   func(pulse)                              // told after every heartbeat
 	pace   Pace
 	pause  pause
 	wanted chan string // asks for another tor, and says why
 }
 
-func newKeeper(pace Pace, start func(context.Context) (*instance, error), lost func(string), beat func(bool)) *keeper {
+func newKeeper(pace Pace, start func(context.Context) (*instance, error), lost func(string), beat func(pulse)) *keeper {
 	return &keeper{start: start, lost: lost, beat: beat, pace: pace, pause: newPause(pace.RestartMin, pace.RestartMax), wanted: make(chan string, 1)}
 }
 
@@ -99,11 +99,11 @@ func (k *keeper) watch(ctx context.Context, tor *instance) string {
 		case why := <-k.wanted:
 			return why
 		case <-beat.C:
-			online, err := tor.control.online(k.pace.HeartbeatTimeout)
+			p, err := tor.control.pulse(k.pace.HeartbeatTimeout)
 			if err != nil {
 				return tor.silentWhy()
 			}
-			k.beat(online)
+			k.beat(p)
 		}
 	}
 }

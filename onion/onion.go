@@ -99,7 +99,7 @@ func Start(ctx context.Context, cfg Config) (_ *Service, err error) {
 	}
 	s.front.machine, s.back.machine = newMachine(s.ids...), newMachine()
 	s.host = newKeeper(cfg.Pace, s.launchHost, func(why string) { s.lost(&s.front, why) }, s.felt)
-	s.scout = newKeeper(cfg.Pace, s.launchScout, func(why string) { s.lost(&s.back, why) }, func(bool) {})
+	s.scout = newKeeper(cfg.Pace, s.launchScout, func(why string) { s.lost(&s.back, why) }, func(pulse) {})
 	first, err := s.launchHost(ctx)
 	if err != nil && s.unboxed.Load() {
 		first, err = s.launchHost(ctx)

@@ -3,6 +3,7 @@ package onion
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -12,6 +13,7 @@ type side struct {
 	turn    int       // counts the tors, so that an event of the one before is known
 	machine machine
 	moved   time.Duration // when the machine last got on, on the doctor's clock
+	intros  []string      // of the last heartbeat, see pulse
 }
 
 // launchHost starts a tor that serves. A tor that refuses our key, or makes another address of it, is stopped.
@@ -128,6 +130,7 @@ func (s *Service) lost(side *side, why string) {
 		side.turn++ // its last events come late
 		side.moved = s.now()
 		side.machine = newMachine(side.machine.ids...)
+		side.intros = nil
 		if side == &s.front {
 			s.offline = false
 			s.cfg.Log.Warn("tor is started again", "category", whyCategory(why))
@@ -139,10 +142,17 @@ func (s *Service) lost(side *side, why string) {
 
 // felt takes a heartbeat of the tor that serves. One that is published and has no connection left is not reachable,
 // whatever the last proof said, and tor does not always say so itself.
-func (s *Service) felt(online bool) {
+//
+// Of introduction points that are gone it says nothing at all. It builds others, but after some 28 tries within five minutes
+// (can_service_launch_intro_circuit in tor) it waits for the end of these, and visitors with it: a guard that dies is enough.
+func (s *Service) felt(p pulse) {
 	s.update(func() {
+		if slices.ContainsFunc(s.front.intros, func(id string) bool { return !slices.Contains(p.intros, id) }) {
+			s.doctor.suspect(s.now())
+		}
+		s.front.intros = p.intros
 		was := s.offline
-		s.offline = !online && s.front.machine.state == Published
+		s.offline = !p.online && s.front.machine.state == Published
 		if s.offline == was {
 			return
 		}
