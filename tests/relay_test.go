@@ -113,11 +113,13 @@ func (v visitor) flows() bool {
 	return now > before
 }
 
-// again loads the page anew until there is a way to it: for four minutes at most, since one try may hang for one.
+// again loads the page anew until there is a way to it: for four minutes at most, since one try may hang for one. Every
+// half minute the visitor takes a new identity, as in Tor Browser: a client that solved a proof of work and was then
+// sent away by the introduction point takes itself to be solving it for ever (hs_currently_solving_pow in tor 0.4.9.11).
 func (v visitor) again() {
 	v.t.Helper()
 	start := time.Now()
-	for pardoned := start; ; time.Sleep(time.Second) {
+	for renewed := start; ; time.Sleep(time.Second) {
 		err := v.f.Reload()
 		if err == nil {
 			err = v.f.Wait("figure") // to load it anew before it is there would break it off again and again
@@ -130,10 +132,10 @@ func (v visitor) again() {
 		if time.Since(start) > 4*time.Minute {
 			v.do(err)
 		}
-		if time.Since(pardoned) > 30*time.Second { // not each time: it begins anew with every circuit
-			pardoned = time.Now()
+		if time.Since(renewed) > 30*time.Second { // not each time: it begins anew with every circuit
+			renewed = time.Now()
 			v.t.Logf("after %.1f s not there: %v", time.Since(start).Seconds(), err)
-			v.do(theNetwork(v.t).Pardon())
+			v.do(theNetwork(v.t).Forget())
 		}
 	}
 }
