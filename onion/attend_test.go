@@ -104,7 +104,6 @@ func TestRemedySparesTheHost(t *testing.T) {
 func TestIntroductionPointGone(t *testing.T) {
 	s := bare(t, Pace{}, connected, connected)
 	s.doctor.proved = true
-	never := s.now() + time.Hour
 	for _, c := range []struct {
 		name   string
 		intros []string
@@ -117,20 +116,17 @@ func TestIntroductionPointGone(t *testing.T) {
 		{"none", nil, true},
 		{"new ones", []string{"5"}, false},
 	} {
-		s.doctor.due = never
+		s.doctor.suspected = 0
+		s.doctor.wary.reset()
 		before := s.now()
 		s.felt(pulse{online: true, intros: c.intros})
 		soon, late := before+s.cfg.Pace.Remedy/2, s.now()+s.cfg.Pace.Remedy*3/2
-		if due := s.doctor.due; c.wanted && (due < soon || due > late) || !c.wanted && due != never {
-			t.Errorf("%s: the next proof at %v", c.name, due)
+		if at := s.doctor.suspected; c.wanted && (at < soon || at > late) || !c.wanted && at != 0 {
+			t.Errorf("%s: proved at %v", c.name, at)
 		}
 		if !s.doctor.proved {
 			t.Errorf("%s: what was proved is no more", c.name)
 		}
-	}
-	s.doctor.due = s.now()
-	if s.felt(pulse{online: true}); s.doctor.due > s.now() {
-		t.Errorf("a proof that is due is put off to %v", s.doctor.due)
 	}
 	// A tor that comes or a service that is put on anew has others.
 	for name, anew := range map[string]func(){
@@ -139,9 +135,9 @@ func TestIntroductionPointGone(t *testing.T) {
 	} {
 		s.felt(pulse{online: true, intros: []string{"7"}})
 		anew()
-		s.doctor.due = never
-		if s.felt(pulse{online: true, intros: []string{"8"}}); s.doctor.due != never {
-			t.Errorf("%s: a proof at %v", name, s.doctor.due)
+		s.doctor.suspected = 0
+		if s.felt(pulse{online: true, intros: []string{"8"}}); s.doctor.suspected != 0 {
+			t.Errorf("%s: a proof at %v", name, s.doctor.suspected)
 		}
 	}
 }

@@ -87,6 +87,7 @@ func TestIntroductionPointsLost(t *testing.T) {
 	})
 	serve(t, s.Listener(), "here")
 	reached(t, s)
+	time.Sleep(2 * pace.Heartbeat) // it must have seen them to miss them
 	began := time.Now()
 	for s.Progress().State == onion.Reachable { // until it is noticed
 		if time.Since(began) > time.Minute {

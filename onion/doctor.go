@@ -40,6 +40,10 @@ type doctor struct {
 	due      time.Duration // the next proof
 	retry    pause
 
+	suspected time.Duration // when to prove what happened last, whatever is proved until then; 0: nothing happened
+	happened  time.Duration // when something last did
+	wary      pause
+
 	gap      pause
 	allowed  time.Duration // no remedy before
 	scoutGap pause
@@ -54,7 +58,7 @@ const (
 
 func newDoctor(pace Pace) *doctor {
 	return &doctor{
-		pace: pace, retry: newPause(pace.ProbeRetry, retryMax),
+		pace: pace, retry: newPause(pace.ProbeRetry, retryMax), wary: newPause(pace.Remedy, pace.RemedyMax),
 		gap: newPause(pace.Remedy, pace.RemedyMax), scoutGap: newPause(pace.Remedy, pace.RemedyMax),
 	}
 }
@@ -85,7 +89,8 @@ func (d *doctor) decide(now time.Duration, s sight) deed {
 		return rescout
 	case d.failures >= failuresToAct && now >= d.allowed:
 		return d.remedyFor(s)
-	case now >= d.due:
+	case now >= d.due, d.suspected > 0 && now >= d.suspected:
+		d.due, d.suspected = min(d.due, now), 0 // what happens while it is proved is not proved by it
 		return prove
 	}
 	return rest
@@ -151,8 +156,17 @@ func (d *doctor) doubt(now time.Duration) {
 	d.hurry(now)
 }
 
-// suspect asks for a proof when tor has had the time to mend what happened by itself.
-func (d *doctor) suspect(now time.Duration) { d.due = min(d.due, now+jitter(d.pace.Remedy)) }
+// suspect asks for a proof when tor has had the time to mend what happened by itself. What happens again and again, as
+// under load or by somebody's will, is proved at growing intervals.
+func (d *doctor) suspect(now time.Duration) {
+	if now > d.happened+d.pace.RemedyMax {
+		d.wary.reset()
+	}
+	d.happened = now
+	if d.suspected == 0 {
+		d.suspected = now + d.wary.next()
+	}
+}
 
 // hurry asks for a proof now, and takes back nothing.
 func (d *doctor) hurry(now time.Duration) {

@@ -28,6 +28,49 @@ func always(s sight) func(time.Duration) sight { return func(time.Duration) sigh
 
 var healthy = sight{running: true, state: Published, scouting: true}
 
+// What happens while a proof is under way is proved by the next, soon. What happens all the time is not proved more
+// often than a service is in which nothing happens.
+func TestDoctorSuspects(t *testing.T) {
+	pace := Pace{}.withDefaults()
+	d := newDoctor(pace)
+	if what := d.decide(0, healthy); what != prove {
+		t.Fatal(what)
+	}
+	d.suspect(time.Second)
+	d.proven(2*time.Second, true)
+	first := time.Duration(0)
+	for now := 2 * time.Second; first == 0 && now < time.Hour; now += time.Second {
+		if d.decide(now, healthy) == prove {
+			first = now
+		}
+	}
+	if first < time.Second+pace.Remedy/2 || first > 2*time.Second+pace.Remedy*3/2 {
+		t.Errorf("proved at %v", first)
+	}
+
+	d.proven(first, true)
+	proofs := func(from, to time.Duration, each func(time.Duration)) (n int) {
+		for now := from; now < to; now += time.Second {
+			each(now)
+			if d.decide(now, healthy) == prove {
+				d.proven(now, true)
+				n++
+			}
+		}
+		return n
+	}
+	quiet := proofs(time.Hour, 101*time.Hour, func(time.Duration) {})
+	all := proofs(101*time.Hour, 201*time.Hour, d.suspect)
+	if all > quiet*3/2 {
+		t.Errorf("%d proofs in a hundred hours, %d of a quiet one", all, quiet)
+	}
+	proofs(202*time.Hour, 203*time.Hour, func(time.Duration) {})
+	d.suspect(203 * time.Hour) // it was quiet for long
+	if wait := d.suspected - 203*time.Hour; wait > pace.Remedy*3/2 {
+		t.Errorf("proved after %v", wait)
+	}
+}
+
 // A healthy service is looked at now and then, not in a rhythm, and left alone.
 func TestDoctorLeavesAHealthyOneAlone(t *testing.T) {
 	pace := Pace{}.withDefaults()

@@ -143,8 +143,8 @@ func (s *Service) lost(side *side, why string) {
 // felt takes a heartbeat of the tor that serves. One that is published and has no connection left is not reachable,
 // whatever the last proof said, and tor does not always say so itself.
 //
-// Of introduction points that are gone it says nothing at all. It builds others, but after some 28 tries within five minutes
-// (can_service_launch_intro_circuit in tor) it waits for the end of these, and visitors with it: a guard that dies is enough.
+// For an introduction point that is gone tor takes another, but after some 28 tries within five minutes it waits for the end
+// of these (can_service_launch_intro_circuit in tor), visitors with it, and nobody is told: a guard that dies is enough.
 func (s *Service) felt(p pulse) {
 	s.update(func() {
 		if slices.ContainsFunc(s.front.intros, func(id string) bool { return !slices.Contains(p.intros, id) }) {

@@ -6,8 +6,10 @@ import (
 	"time"
 )
 
-// tick is how long a channel between two relays is quiet at most.
-const tick = time.Second
+const (
+	tick = time.Second // how long a channel between two relays is quiet at most
+	last = 5           // how many ticks a circuit lasts: one that is closed before it is built costs its channel (circuit_build_failed in tor)
+)
 
 // traffic keeps a little going over every channel between two relays, as there is on the public network. Of several
 // DESTROY cells that are due on a quiet channel at once, tor sends the first, and the rest only with the next cell
@@ -15,44 +17,60 @@ const tick = time.Second
 // one that may be never: of 13 circuits to a service, 4 to 11 still stood half a minute after it had ended, and the
 // client went on using them.
 //
-// It builds circuits of two hops that nothing else uses. It ends when the client does.
+// It builds circuits of two hops that nothing else uses, until the network is closed.
 func (n *Network) traffic() {
-	c, err := n.dial()
-	if err != nil {
-		return
-	}
-	defer c.Close()
-	var circuits []string
 	for ; ; time.Sleep(tick) {
-		for _, id := range circuits {
-			if _, err := c.say("CLOSECIRCUIT " + id); err != nil {
-				return
-			}
+		err := n.stir()
+		if _, open := n.pairs(); !open {
+			return
 		}
-		circuits = nil
-		for _, path := range n.pairs() {
-			answer, err := c.say("EXTENDCIRCUIT 0 " + path + " purpose=controller")
-			if err != nil {
-				return
-			}
-			if id, ok := strings.CutPrefix(answer, "250 EXTENDED "); ok {
-				circuits = append(circuits, id)
-			}
-		}
+		n.client.shared.line("traffic", fmt.Appendf(nil, "begins anew: %v", err))
 	}
 }
 
-// pairs are all ways from one relay to another. One that does not serve yet is left out: a relay that failed to
-// connect to another does not try again for a minute (OR_CONNECT_FAILURE_LIFETIME in tor).
-func (n *Network) pairs() (paths []string) {
+// stir builds and closes circuits until the client does not answer, or the network is closed.
+func (n *Network) stir() error {
+	c, err := n.dial()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var rounds [last][]string // ids of circuits
+	for i := 0; ; i = (i + 1) % last {
+		for _, id := range rounds[i] {
+			if _, err := c.say("CLOSECIRCUIT " + id); err != nil {
+				return err
+			}
+		}
+		rounds[i] = nil
+		paths, open := n.pairs()
+		if !open {
+			return ErrClosed
+		}
+		for _, path := range paths {
+			answer, err := c.say("EXTENDCIRCUIT 0 " + path + " purpose=controller")
+			if err != nil {
+				return err
+			}
+			if id, ok := strings.CutPrefix(answer, "250 EXTENDED "); ok {
+				rounds[i] = append(rounds[i], id)
+			}
+		}
+		time.Sleep(tick)
+	}
+}
+
+// pairs are all ways from one relay to another, as long as the network is open. A relay that does not serve yet is
+// left out: one that failed to connect to another does not try again for a minute (OR_CONNECT_FAILURE_LIFETIME in tor).
+func (n *Network) pairs() (paths []string, open bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, from := range n.nodes {
 		for _, to := range n.nodes {
 			if from != to && from.serves() && to.serves() {
-				paths = append(paths, fmt.Sprintf("%s,%s", from.name, to.name))
+				paths = append(paths, from.name+","+to.name)
 			}
 		}
 	}
-	return paths
+	return paths, !n.closed
 }
