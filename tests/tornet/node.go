@@ -6,6 +6,7 @@ import (
 	"io"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -144,7 +145,7 @@ func (l *nodeLog) Write(p []byte) (int, error) {
 		l.rest = rest
 		l.shared.line(l.name, line)
 		for mark, seen := range l.marks {
-			if bytes.Contains(line, []byte(mark)) && !l.reached(mark) {
+			if says(string(line), mark) && !l.reached(mark) {
 				close(seen)
 			}
 		}
@@ -152,6 +153,25 @@ func (l *nodeLog) Write(p []byte) (int, error) {
 			l.last = string(line)
 		}
 	}
+}
+
+// says reports whether a line says what the mark does, or that the node is further by now: tor leaves out a percentage
+// that it passes within a moment.
+func says(line, mark string) bool {
+	if want := bootstrapped(mark); want >= 0 {
+		return bootstrapped(line) >= want
+	}
+	return strings.Contains(line, mark)
+}
+
+// bootstrapped is the percentage in a line of tor's, -1 if it has none.
+func bootstrapped(line string) int {
+	_, rest, _ := strings.Cut(line, "Bootstrapped ")
+	number, _, _ := strings.Cut(rest, "%")
+	if percent, err := strconv.Atoi(number); err == nil {
+		return percent
+	}
+	return -1
 }
 
 func (l *nodeLog) reached(mark string) bool {
