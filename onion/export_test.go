@@ -35,9 +35,7 @@ func (s *Service) HoldPublishing() (release func()) {
 
 // Onions is what the tor that serves says it serves, "" when it cannot be asked.
 func (s *Service) Onions() string {
-	s.mu.Lock()
-	tor := s.front.tor
-	s.mu.Unlock()
+	tor, _ := s.tors()
 	if tor == nil {
 		return ""
 	}
@@ -50,9 +48,7 @@ func (s *Service) Onions() string {
 
 // CutIntros closes every circuit to an introduction point, also those on their way.
 func (s *Service) CutIntros() error {
-	s.mu.Lock()
-	tor := s.front.tor
-	s.mu.Unlock()
+	tor, _ := s.tors()
 	resp, err := tor.control.request("GETINFO", "GETINFO circuit-status")
 	if err != nil {
 		return err
@@ -67,9 +63,7 @@ func (s *Service) CutIntros() error {
 
 // Withdraw takes the service off its tor, which nobody asked for, and tells nobody.
 func (s *Service) Withdraw() error {
-	s.mu.Lock()
-	tor := s.front.tor
-	s.mu.Unlock()
+	tor, _ := s.tors()
 	return tor.control.delOnion(s.cfg.Key.serviceID())
 }
 

@@ -38,11 +38,7 @@ func (n *Network) Command(line string) error {
 		return err
 	}
 	defer c.Close()
-	answer, err := c.say(line)
-	if err == nil && !strings.HasPrefix(answer, "25") {
-		err = fmt.Errorf("%w: the client says %q", ErrNode, answer)
-	}
-	return err
+	return c.do(line)
 }
 
 // session is a connection to the client's control port.
@@ -58,11 +54,20 @@ func (n *Network) dial() (*session, error) {
 		return nil, err
 	}
 	c := &session{conn, bufio.NewScanner(conn)}
-	if _, err := c.say("AUTHENTICATE"); err != nil {
+	if err := c.do("AUTHENTICATE"); err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// do sends a line and fails unless the answer is 25x.
+func (c *session) do(line string) error {
+	answer, err := c.say(line)
+	if err == nil && !strings.HasPrefix(answer, "25") {
+		err = fmt.Errorf("%w: the client says %q", ErrNode, answer)
+	}
+	return err
 }
 
 // say sends a line and returns the answer, which is one line too.

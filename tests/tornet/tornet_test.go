@@ -101,7 +101,7 @@ func TestServePage(t *testing.T) {
 		var visits sync.WaitGroup
 		for _, v := range visitors {
 			visits.Go(func() {
-				if err := fetchOnce(n, host, page, v); err == nil || os.IsTimeout(err) {
+				if err := fetchOnce(t, n, host, page, v); err == nil || os.IsTimeout(err) {
 					t.Errorf("%s is not told: %v", v, err)
 				}
 			})
@@ -161,7 +161,7 @@ func fetch(t *testing.T, n *tornet.Network, host, want, visitor string) {
 	t.Helper()
 	began := time.Now()
 	for {
-		err := fetchOnce(n, host, want, visitor)
+		err := fetchOnce(t, n, host, want, visitor)
 		if err == nil {
 			t.Logf("page after %v", time.Since(began).Round(time.Millisecond))
 			return
@@ -177,7 +177,8 @@ func fetch(t *testing.T, n *tornet.Network, host, want, visitor string) {
 }
 
 // fetchOnce asks for the page once, as one of several visitors, each of whom has circuits of his own.
-func fetchOnce(n *tornet.Network, host, want, visitor string) error {
+func fetchOnce(t *testing.T, n *tornet.Network, host, want, visitor string) error {
+	t.Helper()
 	dialer, err := proxy.SOCKS5("tcp", n.SOCKS(), &proxy.Auth{User: "visitor", Password: visitor}, nil)
 	if err != nil {
 		return err
@@ -192,7 +193,7 @@ func fetchOnce(n *tornet.Network, host, want, visitor string) error {
 	}
 	defer resp.Body.Close()
 	if got, _ := io.ReadAll(resp.Body); string(got) != want {
-		return fmt.Errorf("got %q", got)
+		t.Errorf("got %q", got)
 	}
 	return nil
 }
