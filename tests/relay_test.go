@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"image"
 	"os"
 	"testing"
@@ -113,31 +114,30 @@ func (v visitor) flows() bool {
 	return now > before
 }
 
-// again loads the page anew until there is a way to it: for four minutes at most, since one try may hang for one. Every
-// half minute the visitor takes a new identity, as in Tor Browser: a client that solved a proof of work and was then
-// sent away by the introduction point takes itself to be solving it for ever (hs_currently_solving_pow in tor 0.4.9.11).
+// again loads the page anew until there is a way to it. Every half minute the visitor takes a new identity, as in Tor
+// Browser: a client that solved a proof of work and was then sent away by the introduction point takes itself to be
+// solving it for ever (hs_currently_solving_pow in tor 0.4.9.11).
 func (v visitor) again() {
 	v.t.Helper()
 	start := time.Now()
-	for renewed := start; ; time.Sleep(time.Second) {
+	renewed := start
+	v.until("the page is there again", func() bool {
 		err := v.f.Reload()
-		if err == nil {
-			err = v.f.Wait("figure") // to load it anew before it is there would break it off again and again
-		}
-		if err == nil {
-			v.styled()
-			v.t.Logf("there again after %.1f s", time.Since(start).Seconds())
-			return
-		}
-		if time.Since(start) > 4*time.Minute {
+		if err != nil && !errors.Is(err, browser.ErrUnreachable) {
 			v.do(err)
+		}
+		if err == nil && v.f.Wait("figure") == nil { // to load it anew before it is there would break it off again and again
+			return true
 		}
 		if time.Since(renewed) > 30*time.Second { // not each time: it begins anew with every circuit
 			renewed = time.Now()
-			v.t.Logf("after %.1f s not there: %v", time.Since(start).Seconds(), err)
 			v.do(theNetwork(v.t).Forget())
 		}
-	}
+		time.Sleep(time.Second)
+		return false
+	})
+	v.styled()
+	v.t.Logf("there again after %.1f s", time.Since(start).Seconds())
 }
 
 // foot is the last twentieth of a picture.
