@@ -34,6 +34,7 @@ func TestCutCircuitInBrowsers(t *testing.T) {
 	}
 	inBrowsers(t, browser.Config{Width: 1000, Height: 800}, server.Address, func(v visitor) {
 		if _, firefox := v.f.(*browser.Firefox); !firefox && !all {
+			reachable(v.t, server)
 			v.form() // the network log wants something to look at
 			return
 		}
@@ -114,28 +115,31 @@ func (v visitor) flows() bool {
 	return now > before
 }
 
-// again loads the page anew until there is a way to it. Every half minute the visitor takes a new identity, as in Tor
-// Browser: a client that solved a proof of work and was then sent away by the introduction point takes itself to be
-// solving it for ever (hs_currently_solving_pow in tor 0.4.9.11).
+// again loads the page anew until there is a way to it, for five minutes at most: one load may wait for a minute, and
+// the service itself needs up to two to find out that what died was its way to the network, and to take another. Every
+// half minute the visitor takes a new identity, as in Tor Browser: a client that solved a proof of work and was then
+// sent away by the introduction point takes itself to be solving it for ever (hs_currently_solving_pow in tor 0.4.9.11).
 func (v visitor) again() {
 	v.t.Helper()
 	start := time.Now()
-	renewed := start
-	v.until("the page is there again", func() bool {
+	for renewed := start; ; time.Sleep(time.Second) {
 		err := v.f.Reload()
-		if err != nil && !errors.Is(err, browser.ErrUnreachable) {
-			v.do(err)
+		if err == nil {
+			err = v.f.Wait("figure") // to load it anew before it is there would break it off again and again
 		}
-		if err == nil && v.f.Wait("figure") == nil { // to load it anew before it is there would break it off again and again
-			return true
+		if err == nil {
+			break
+		}
+		lost := errors.Is(err, browser.ErrUnreachable) || errors.Is(err, browser.ErrPatience)
+		if !lost || time.Since(start) > 5*time.Minute {
+			v.do(err)
 		}
 		if time.Since(renewed) > 30*time.Second { // not each time: it begins anew with every circuit
 			renewed = time.Now()
+			v.t.Logf("after %.1f s: %v", time.Since(start).Seconds(), err)
 			v.do(theNetwork(v.t).Forget())
 		}
-		time.Sleep(time.Second)
-		return false
-	})
+	}
 	v.styled()
 	v.t.Logf("there again after %.1f s", time.Since(start).Seconds())
 }

@@ -66,8 +66,8 @@ func lastWords(dir string) string {
 	return "\n" + string(raw)
 }
 
-// errPatience means that what was waited for did not happen.
-var errPatience = errors.New("it did not happen in time")
+// ErrPatience means that what was waited for did not happen within Config.Patience.
+var ErrPatience = errors.New("it did not happen in time")
 
 // poll runs check until it is true, fails, or so much time has gone.
 func poll(ctx context.Context, patience time.Duration, check func() (bool, error)) error {
@@ -77,7 +77,7 @@ func poll(ctx context.Context, patience time.Duration, check func() (bool, error
 			return err
 		}
 		if time.Now().After(end) {
-			return errPatience
+			return ErrPatience
 		}
 		select {
 		case <-ctx.Done():
@@ -96,7 +96,7 @@ func on(ctx context.Context, patience time.Duration, selector string, notYet fun
 		}
 		return true, last
 	})
-	if errors.Is(err, errPatience) {
+	if errors.Is(err, ErrPatience) {
 		err = fmt.Errorf("%w: %w", err, last)
 	}
 	if err != nil {
