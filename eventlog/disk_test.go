@@ -109,19 +109,25 @@ func (s secretThing) drafts() []Draft {
 // plant appends doomed and kept things and returns the doomed, with needles for them
 // and for the kept.
 func plant(t testing.TB, l *Log, n int) (doomed []ID, gone, kept needles) {
-	gone, kept = needles{}, needles{}
-	var wg sync.WaitGroup
-	for i := range n {
-		s := randomThing()
-		to := gone
-		if i%6 == 0 {
-			to = kept
-		} else {
-			doomed = append(doomed, s.id)
+	things := make([]secretThing, n)
+	for first := true; first || len(gone.found(t, l.cfg.Dir)) > 0; first = false { // what is there before is no trace
+		doomed, gone, kept = nil, needles{}, needles{}
+		for i := range things {
+			s := randomThing()
+			things[i] = s
+			to := gone
+			if i%6 == 0 {
+				to = kept
+			} else {
+				doomed = append(doomed, s.id)
+			}
+			to.add("id", s.id[:])
+			to.add("receipt", s.receipt[:])
+			to.add("name", []byte(s.name))
 		}
-		to.add("id", s.id[:])
-		to.add("receipt", s.receipt[:])
-		to.add("name", []byte(s.name))
+	}
+	var wg sync.WaitGroup
+	for i, s := range things {
 		if wg.Go(func() { s.live(t, l, i%6 != 0) }); i%16 == 0 {
 			wg.Wait()
 		}

@@ -124,7 +124,7 @@ func sabotaged(t *testing.T, s *saboteur) (ok, hit bool) {
 	var r result
 	select {
 	case r = <-done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(cleanWait + 30*time.Second):
 		buf := make([]byte, 1<<20)
 		t.Errorf("it hangs\n%s", buf[:runtime.Stack(buf, true)])
 		return false, true

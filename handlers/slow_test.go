@@ -64,7 +64,7 @@ func drip(r *rig, every time.Duration, stop <-chan struct{}) (answer chan string
 // An upload that comes in drops holds its place for as long as nobody else wants
 // it, and loses it when somebody waits. One that comes on steadily never does.
 func TestTrickle(t *testing.T) {
-	const slow = 2 * time.Second
+	const slow = 5 * time.Second // beside which the machine may stand still for a moment
 	r := newRig(t, func(c *Config, l *link.Config) {
 		c.Trickle = slow
 		l.Uploads, l.UploadWait = 2, within

@@ -60,13 +60,13 @@ func aacAppend(b []byte, pos, n, v int) ([]byte, int) {
 // TestAACWholeFrames: every frame that ffmpeg writes is read to its very end, and
 // what is put behind the sound is cleared while the frame stays as long.
 func TestAACWholeFrames(t *testing.T) {
-	mixed := "anoisesrc=d=3:a=0.3:c=pink,tremolo=f=5:d=0.9"
+	mixed := "anoisesrc=d=3:a=0.3:c=pink:seed=1,tremolo=f=5:d=0.9"
 	clicks := "aevalsrc=if(lt(mod(t\\,0.3)\\,0.002)\\,random(0)\\,0.1*sin(600*t*t)):d=3"
 	cases := map[string][]string{
 		"mono":        {"-f", "lavfi", "-i", mixed},
 		"clicks":      {"-f", "lavfi", "-i", clicks, "-b:a", "96k"},
 		"stereo":      {"-f", "lavfi", "-i", mixed, "-ac", "2", "-b:a", "64k"},
-		"loud":        {"-f", "lavfi", "-i", "anoisesrc=d=2:a=1", "-ac", "2", "-b:a", "400k"},
+		"loud":        {"-f", "lavfi", "-i", "anoisesrc=d=2:a=1:seed=1", "-ac", "2", "-b:a", "400k"},
 		"intensity":   {"-f", "lavfi", "-i", "aevalsrc=sin(900*t)+0.2*random(0)|0.5*sin(900*t)+0.1*random(1):d=3", "-b:a", "32k", "-aac_is", "1", "-aac_ms", "1"},
 		"fast coder":  {"-f", "lavfi", "-i", mixed, "-aac_coder", "fast", "-ac", "2"},
 		"surround":    {"-f", "lavfi", "-i", mixed, "-ac", "6", "-b:a", "192k"},

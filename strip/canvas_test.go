@@ -160,7 +160,10 @@ func show(t *testing.T, pairs []*canvasPair) {
 	go func() { ended <- cmd.Wait() }()
 	select {
 	case <-done:
-		kill()
+		// Until none of the group is left that writes into the folder; who is stuck in the kernel does not.
+		for end := time.Now().Add(10 * time.Second); kill() == nil && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond)
+		}
 		<-ended
 	case err := <-ended:
 		shown := 0

@@ -114,9 +114,16 @@ func TestVideoNotScanned(t *testing.T) {
 		if strings.Contains(script, "sleep") || strings.Contains(script, "while") {
 			v.Timeout = 300 * time.Millisecond
 		}
-		got, err := v.Pictures(t.Context(), bytes.NewReader(data), int64(len(data)))
-		if !errors.Is(err, match.ErrNotScanned) || len(got) > pictures || pictures > 0 && len(got) == 0 {
-			t.Errorf("%.60s: %d pictures, %v", script, len(got), err)
+		for ; ; v.Timeout *= 10 { // on a busy machine even the first picture may come too late
+			got, err := v.Pictures(t.Context(), bytes.NewReader(data), int64(len(data)))
+			none := pictures > 0 && len(got) == 0
+			if none && v.Timeout < patience {
+				continue
+			}
+			if !errors.Is(err, match.ErrNotScanned) || len(got) > pictures || none {
+				t.Errorf("%.60s: %d pictures, %v", script, len(got), err)
+			}
+			break
 		}
 	}
 	for name, v := range map[string]Video{
