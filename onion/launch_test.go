@@ -73,14 +73,14 @@ func TestTorVersion(t *testing.T) {
 func TestHangingTor(t *testing.T) {
 	dir := privateDir(t)
 	tor := script(t, `[ "$1" = --version ] && echo 'Tor version 0.4.9.11.' || exec sleep 1000`)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // --version must have answered by then
 	defer cancel()
 	began := time.Now()
 	_, err := onion.Start(ctx, onion.Config{Tor: tor, DataDir: dir, Key: onion.NewKey()})
 	if !errors.Is(err, onion.ErrTor) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("got %v", err)
 	}
-	if time.Since(began) > 3*time.Second {
+	if time.Since(began) > 30*time.Second {
 		t.Errorf("after %v", time.Since(began))
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "web.sock")); !errors.Is(err, os.ErrNotExist) {

@@ -117,15 +117,18 @@ func serve(t *testing.T, l net.Listener, page string) {
 	t.Cleanup(func() { srv.Close() })
 }
 
-// fetch gets a page through the network's client. A client's first circuit may fail under load, and a person would
-// reload; so there is a second try.
+// fetch gets a page through the network's client. A client's circuit may fail or hang under load, and a person would
+// reload; so do we, for four minutes at most.
 func fetch(n *tornet.Network, host string) (page string, err error) {
-	for end := time.Now().Add(90 * time.Second); ; time.Sleep(time.Second) {
+	for end := time.Now().Add(4 * time.Minute); ; time.Sleep(time.Second) {
 		if page, err = fetchOnce(n, host); err == nil || time.Now().After(end) {
 			return page, err
 		}
 	}
 }
+
+// patience is how long a visitor waits for a page.
+const patience = 30 * time.Second
 
 func fetchOnce(n *tornet.Network, host string) (string, error) {
 	dialer, err := proxy.SOCKS5("tcp", n.SOCKS(), nil, nil)
@@ -134,7 +137,7 @@ func fetchOnce(n *tornet.Network, host string) (string, error) {
 	}
 	client := &http.Client{
 		Transport: &http.Transport{DialContext: dialer.(proxy.ContextDialer).DialContext, DisableKeepAlives: true},
-		Timeout:   time.Minute,
+		Timeout:   patience,
 	}
 	resp, err := client.Get("http://" + host + "/")
 	if err != nil {

@@ -28,32 +28,38 @@ import (
 // circuit dials through the network's client as one visitor: tor puts streams
 // with other SOCKS credentials on other circuits (IsolateSOCKSAuth).
 type circuit struct {
-	dialer proxy.ContextDialer
-	host   string
+	socks, visitor, host string
 }
 
 func newCircuit(t *testing.T, s *instance.Instance, visitor string) circuit {
 	t.Helper()
-	dialer, err := proxy.SOCKS5("tcp", theNetwork(t).SOCKS(), &proxy.Auth{User: visitor, Password: "x"}, proxy.Direct)
-	if err != nil {
-		t.Fatal(err)
-	}
 	address, err := url.Parse(s.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return circuit{dialer.(proxy.ContextDialer), address.Host + ":80"}
+	return circuit{theNetwork(t).SOCKS(), visitor, address.Host + ":80"}
 }
 
-// dial opens a stream. A circuit may fail to be built, and tor is then asked
-// again, as a browser's reload would.
+// dial opens a stream. A circuit may fail to be built, or hang, and tor is then
+// asked for another one.
 func (c circuit) dial(ctx context.Context) (conn net.Conn, err error) {
-	for range 4 {
-		if conn, err = c.dialer.DialContext(ctx, "tcp", c.host); err == nil || ctx.Err() != nil {
+	for try := range 4 {
+		if conn, err = c.stream(ctx, try); err == nil || ctx.Err() != nil {
 			return conn, err
 		}
 	}
 	return nil, err
+}
+
+// stream opens one within half a minute, on the visitor's circuit of that number.
+func (c circuit) stream(ctx context.Context, number int) (net.Conn, error) {
+	dialer, err := proxy.SOCKS5("tcp", c.socks, &proxy.Auth{User: c.visitor, Password: strconv.Itoa(number)}, proxy.Direct)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return dialer.(proxy.ContextDialer).DialContext(ctx, "tcp", c.host)
 }
 
 func (c circuit) client() *http.Client {
@@ -330,7 +336,7 @@ func TestMaxStreams(t *testing.T) {
 			t.Fatalf("within the limit: %v", err)
 		}
 	}
-	one, err := greedy.dialer.DialContext(t.Context(), "tcp", greedy.host) // one too many
+	one, err := greedy.stream(t.Context(), 0) // one too many
 	if err == nil {
 		defer one.Close()
 	}

@@ -237,7 +237,11 @@ func appended(t *testing.T, data string) string {
 func readOut(c net.Conn) (all []byte) {
 	buf := make([]byte, 64<<10)
 	for {
-		c.SetReadDeadline(time.Now().Add(3 * time.Second))
+		wait := 3 * time.Second
+		if len(all) == 0 {
+			wait = 20 * time.Second
+		}
+		c.SetReadDeadline(time.Now().Add(wait))
 		n, err := c.Read(buf)
 		all = append(all, buf[:n]...)
 		if err != nil {

@@ -71,9 +71,9 @@ func (v visitor) wantOwnRequests() {
 		v.t.Errorf("the network log is blind: %d requests, hosts %q", own, hosts)
 	}
 	for _, host := range hosts {
-		// Chromium asks its maker for a few things that no flag turns off; the page has no part in it.
 		_, chromium := v.f.(*browser.Chromium)
-		if its := strings.Contains(host, ".google.com:") || strings.Contains(host, ".googleapis.com:") || strings.Contains(host, ".gvt1.com:"); host != origin.Host+":80" && !(chromium && its) {
+		name, _, _ := strings.Cut(host, ":")
+		if host != origin.Host+":80" && !(chromium && browser.ItsMakers(name)) {
 			v.t.Errorf("the browser connects to %s", host)
 		}
 	}
@@ -93,7 +93,7 @@ func (v visitor) styled() {
 	v.do(v.f.Wait("footer"))
 	v.until("the page has its stylesheet", func() bool {
 		styled := false
-		return v.f.Script(`return getComputedStyle(doc.body).marginTop === "0px"`, &styled) == nil && styled
+		return v.f.Script(`return doc.readyState !== "loading" && getComputedStyle(doc.body).marginTop === "0px"`, &styled) == nil && styled
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -172,4 +173,10 @@ func (c *Chromium) call(method string, params map[string]any, out any) error {
 		return fmt.Errorf("%s: %w", method, err)
 	}
 	return c.conn.call(c.cfg.Patience, method, params, out)
+}
+
+// ItsMakers says whether a host name is one that Chromium asks by itself: its maker, for a few things that no flag
+// turns off. The page has no part in it.
+func ItsMakers(host string) bool {
+	return strings.HasSuffix(host, ".google.com") || strings.HasSuffix(host, ".googleapis.com") || strings.HasSuffix(host, ".gvt1.com")
 }

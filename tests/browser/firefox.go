@@ -143,7 +143,7 @@ func (f *Firefox) connect(portFile string) error {
 	if err != nil {
 		return err
 	}
-	f.conn, err = dial(net.JoinHostPort("127.0.0.1", port), 10*time.Second)
+	f.conn, err = dial(net.JoinHostPort("127.0.0.1", port), startup)
 	if err != nil {
 		return err
 	}

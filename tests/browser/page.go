@@ -288,7 +288,7 @@ func (f *Firefox) Resize(width, height int) error {
 	const body = `const root = document.documentElement, page = gBrowser.selectedBrowser;
 		root.style.minWidth = "0"; root.style.minHeight = "0";
 		document.body.style.minWidth = "0";
-		for (let i = 0; i < 40; i++) {
+		for (let i = 0; i < 300; i++) {
 			const dw = arguments[0] - page.clientWidth, dh = arguments[1] - page.clientHeight;
 			if (!dw && !dh) break;
 			window.resizeTo(window.outerWidth + dw, window.outerHeight + dh);
@@ -346,7 +346,13 @@ func (f *Firefox) Pixels(selector string) (img image.Image, err error) {
 // shoot returns a PNG of one element, or of the whole document when id is nil.
 func (f *Firefox) shoot(id any) ([]byte, error) {
 	var shot struct{ Value string }
-	err := f.call("WebDriver:TakeScreenshot", map[string]any{"id": id, "full": true, "hash": false}, &shot)
+	err := f.poll(func() (bool, error) {
+		err := f.call("WebDriver:TakeScreenshot", map[string]any{"id": id, "full": true, "hash": false}, &shot)
+		if err != nil && strings.Contains(err.Error(), "Unable to capture screenshot") {
+			return false, nil // now and then, while a page is being painted
+		}
+		return err == nil, err
+	})
 	if err != nil {
 		return nil, err
 	}

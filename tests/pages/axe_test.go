@@ -167,7 +167,7 @@ func withAxe(page []byte) []byte {
 // axeVisit has Chromium go through the pages.
 func axeVisit(t *testing.T, dir string, core []byte, pages []string, dark bool) map[string]axeReport {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	var mu sync.Mutex
 	reports := map[string]axeReport{}

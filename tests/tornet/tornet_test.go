@@ -176,6 +176,9 @@ func fetch(t *testing.T, n *tornet.Network, host, want, visitor string) {
 	}
 }
 
+// patience is how long a visitor waits for a page; well below tor's own two minutes.
+const patience = 60 * time.Second
+
 // fetchOnce asks for the page once, as one of several visitors, each of whom has circuits of his own.
 func fetchOnce(t *testing.T, n *tornet.Network, host, want, visitor string) error {
 	t.Helper()
@@ -185,7 +188,7 @@ func fetchOnce(t *testing.T, n *tornet.Network, host, want, visitor string) erro
 	}
 	client := &http.Client{
 		Transport: &http.Transport{DialContext: dialer.(proxy.ContextDialer).DialContext, DisableKeepAlives: true},
-		Timeout:   30 * time.Second,
+		Timeout:   patience,
 	}
 	resp, err := client.Get("http://" + host + "/")
 	if err != nil {
