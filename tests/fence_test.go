@@ -3,7 +3,6 @@ package tests
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -17,6 +16,7 @@ import (
 
 	"emberdrop/tests/instance"
 	"emberdrop/tests/sample"
+	"emberdrop/tests/tornet"
 )
 
 // nobody is a user who owns nothing, or, where we are not root, we.
@@ -160,28 +160,16 @@ func TestRefusesRoot(t *testing.T) {
 	}
 }
 
-// spare is an address on loopback that nobody else is given until the test ends: a socket that is bound with
-// SO_REUSEADDR and does not listen lets a second one listen there (Linux, socket(7)).
-func spare(t *testing.T) string {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	err = errors.Join(syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
-		syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
-	name, nameless := syscall.Getsockname(fd)
-	if err != nil || nameless != nil {
-		t.Fatal(err, nameless)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
-}
-
 // TestListenOpensItsPortOnly: --listen is the one way to a TCP port, and it opens
 // that port and no other.
 func TestListenOpensItsPortOnly(t *testing.T) {
-	address := spare(t)
+	var held tornet.Ports
+	t.Cleanup(held.Close)
+	port, err := held.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", port)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	server, err := instance.Serve(ctx, instance.Config{Program: theProgram(t), Data: freshData(t), Args: []string{"--listen", address}})

@@ -5,15 +5,16 @@ import (
 	"syscall"
 )
 
-// ports holds loopback ports for the network's whole life, so that a relay finds its port free again after a
-// restart. Each is a socket that is bound but does not listen: with SO_REUSEADDR on both sides (tor sets it)
+// Ports holds TCP ports on 127.0.0.1 until they are closed, so that who is to listen there finds them free: a relay
+// also after a restart. Each is a socket that is bound but does not listen: with SO_REUSEADDR on both sides (tor sets it)
 // Linux lets a second socket bind and listen there, yet never gives the port to anyone who asks for any
 // port, nor to an outgoing connection, of which eight tors on one address make many.
-type ports struct {
+type Ports struct {
 	fds []int
 }
 
-func (p *ports) reserve() (int, error) {
+// Reserve takes one more port.
+func (p *Ports) Reserve() (int, error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return 0, fmt.Errorf("socket: %w", err)
@@ -32,7 +33,8 @@ func (p *ports) reserve() (int, error) {
 	return addr.(*syscall.SockaddrInet4).Port, nil
 }
 
-func (p *ports) close() {
+// Close gives them all back.
+func (p *Ports) Close() {
 	for _, fd := range p.fds {
 		_ = syscall.Close(fd)
 	}

@@ -49,7 +49,7 @@ type Network struct {
 	ownDir    bool // we made dir and remove it
 	tor       string
 	launcher  *launcher
-	ports     *ports
+	ports     *Ports
 	authLines []string // one DirAuthority line each
 	client    *node
 	socks     string
@@ -103,7 +103,7 @@ func start(ctx context.Context, cfg Config) (_ *Network, err error) {
 		return nil, err
 	}
 	n.launcher = newLauncher()
-	n.ports = new(ports)
+	n.ports = new(Ports)
 	if err := n.layOut(ctx, gencert, &sharedLog{w: cfg.Log}); err != nil {
 		return nil, err
 	}
@@ -266,7 +266,7 @@ func (n *Network) Close() error {
 			n.launcher.close()
 		}
 		if n.ports != nil {
-			n.ports.close()
+			n.ports.Close()
 		}
 		if n.ownDir {
 			n.closeErr = os.RemoveAll(n.dir)

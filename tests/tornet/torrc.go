@@ -60,7 +60,7 @@ func (n *Network) layOut(ctx context.Context, gencert string, log *sharedLog) er
 	}
 	var specs []spec
 	for i := range relays {
-		or, err := n.ports.reserve()
+		or, err := n.ports.Reserve()
 		if err != nil {
 			return err
 		}
@@ -68,11 +68,11 @@ func (n *Network) layOut(ctx context.Context, gencert string, log *sharedLog) er
 		specs = append(specs, spec{name: name, lines: fmt.Sprintf("%sNickname %s\nORPort 127.0.0.1:%d\n", relay, name, or)})
 	}
 	for i := range authorities {
-		or, err := n.ports.reserve()
+		or, err := n.ports.Reserve()
 		if err != nil {
 			return err
 		}
-		dir, err := n.ports.reserve()
+		dir, err := n.ports.Reserve()
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (n *Network) layOut(ctx context.Context, gencert string, log *sharedLog) er
 			auth:  &identity{tor: n.tor, gencert: gencert, dir: filepath.Join(n.dir, name), name: name, orPort: or, dirPort: dir},
 		})
 	}
-	port, err := n.ports.reserve()
+	port, err := n.ports.Reserve()
 	if err != nil {
 		return err
 	}
