@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -73,14 +74,18 @@ var attempts = map[string]func(args []string) error{
 		}
 		return err
 	},
-	"hang": func(args []string) error { // children can still be ended
+	"hang": func(args []string) error { // children can still be ended, by the thread that forked them
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		cmd := exec.Command(args[0], args[1:]...)
 		if err := cmd.Start(); err != nil {
 			return err
 		}
-		err := cmd.Process.Kill()
+		if err := cmd.Process.Kill(); err != nil {
+			return err // and not wait for it
+		}
 		cmd.Wait()
-		return err
+		return nil
 	},
 	"listen": func(args []string) error {
 		l, err := net.Listen("tcp", args[0])
