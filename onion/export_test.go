@@ -20,6 +20,13 @@ func (s *Service) pid(side *side) int {
 	return side.tor.proc.cmd.Process.Pid
 }
 
+// Remedies is how many were given in a row.
+func (s *Service) Remedies() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.doctor.remedies
+}
+
 // CutControl closes our end of the control connection under the service's feet.
 func (s *Service) CutControl() {
 	s.mu.Lock()

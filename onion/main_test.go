@@ -118,28 +118,40 @@ func serve(t *testing.T, l net.Listener, page string) {
 }
 
 // fetch gets a page through the network's client. A client's circuit may fail or hang under load, and a person would
-// reload; so do we, for four minutes at most.
+// reload.
 func fetch(n *tornet.Network, host string) (page string, err error) {
-	for end := time.Now().Add(4 * time.Minute); ; time.Sleep(time.Second) {
-		if page, err = fetchOnce(n, host); err == nil || time.Now().After(end) {
-			return page, err
-		}
-	}
+	return fetchRenewed(n, host, func() error { return nil })
 }
 
-// patience is how long a visitor waits for a page.
-const patience = 30 * time.Second
+// fetchRenewed does so with a call of renew after each try that hung.
+func fetchRenewed(n *tornet.Network, host string, renew func() error) (page string, err error) {
+	err = tornet.Persist(context.Background(), renew, func(ctx context.Context) (err error) {
+		page, err = fetchWithin(ctx, n, host)
+		return err
+	})
+	return page, err
+}
 
+// fetchOnce waits for a minute.
 func fetchOnce(n *tornet.Network, host string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return fetchWithin(ctx, n, host)
+}
+
+func fetchWithin(ctx context.Context, n *tornet.Network, host string) (string, error) {
 	dialer, err := proxy.SOCKS5("tcp", n.SOCKS(), nil, nil)
 	if err != nil {
 		return "", err
 	}
 	client := &http.Client{
 		Transport: &http.Transport{DialContext: dialer.(proxy.ContextDialer).DialContext, DisableKeepAlives: true},
-		Timeout:   patience,
 	}
-	resp, err := client.Get("http://" + host + "/")
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+"/", nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return "", err
 	}

@@ -76,8 +76,7 @@ func checkReports(t *testing.T, reports []onion.Progress) {
 	var states []string
 	percent := 0
 	for _, p := range reports {
-		// A circuit that fails while it publishes is no fault of the order (TestMachine has that state).
-		if p.State != onion.Degraded && (len(states) == 0 || states[len(states)-1] != string(p.State)) {
+		if len(states) == 0 || states[len(states)-1] != string(p.State) {
 			states = append(states, string(p.State))
 		}
 		if p.Percent < percent {

@@ -9,22 +9,13 @@ import (
 	"testing"
 )
 
-// mp4Needles are strings that no result may hold, at any bit offset, and mp4Boxes
-// names that it may not hold at a byte's start: four bytes are met by chance.
-var (
-	mp4Needles = []string{"Lavc5", "Lavf5", "x264", "libx2", "CANARY", "FFmpeg", "VideoH", "SoundH", "LAME3", "swa\x00", "2020-"}
-	mp4Boxes   = []string{"udta", "uuid", "meta", "free", "tref"}
-)
+// mp4Needles are strings that no result may hold, at any bit offset.
+var mp4Needles = []string{"Lavc5", "Lavf5", "x264", "libx2", "CANARY", "FFmpeg", "VideoH", "SoundH", "LAME3", "swa\x00", "udta", "uuid", "meta", "free", "tref", "2020-"}
 
 // checkMP4Clean looks at the bytes of a result: needles, the order of boxes, and
 // that stripping it again changes and reports nothing.
 func checkMP4Clean(t testing.TB, out []byte) {
 	t.Helper()
-	for _, n := range mp4Boxes {
-		if bytes.Contains(out, []byte(n)) {
-			t.Errorf("%q is left", n)
-		}
-	}
 	shifted := bytes.Clone(out)
 	for bit := range 8 {
 		for _, n := range mp4Needles {

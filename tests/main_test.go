@@ -152,25 +152,13 @@ func reachable(t *testing.T, s *instance.Instance) {
 	}
 }
 
-// persist asks for the page as a person does who wants to get in: again when nothing has come for half a minute, after
-// a call of renew, for four minutes at most. Tor by itself would wait in a circuit for two (SocksTimeout), and in a
-// proof of work that it takes to be unsolved for ever (see visitor.again).
+// persist asks for the page until it comes (tornet.Persist).
 func persist(t *testing.T, client *instance.Client, address string, renew func() error) error {
 	t.Helper()
-	for end := time.Now().Add(4 * time.Minute); ; time.Sleep(time.Second) {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	return tornet.Persist(t.Context(), renew, func(ctx context.Context) error {
 		_, err := client.Get(ctx, address+"/")
-		hung := ctx.Err() != nil
-		cancel()
-		if err == nil || time.Now().After(end) {
-			return err
-		}
-		if hung {
-			if err := renew(); err != nil {
-				return err
-			}
-		}
-	}
+		return err
+	})
 }
 
 // servePlain serves a data folder on a unix socket, and gives a client for it.

@@ -93,25 +93,35 @@ func uploadWithoutScript(t *testing.T, f browser.Browser, proxy *socks, visits *
 // wantRequests checks the browser's own network log against what the test did.
 func wantRequests(t *testing.T, f browser.Browser) {
 	t.Helper()
-	all, err := f.Requests()
-	ok(t, "requests", err)
-	statuses, elsewhere := map[string]int{}, false
+	want := map[string]int{"GET /": 303, "GET /form": 200, "GET /progress": 200, "POST /up": 200, "GET /photo.png": 200, "GET /next": 200}
+	var all []browser.Request
+	var statuses map[string]int
+	browser.Until(t, f, "what the last page asks for is answered", func() (answered bool) {
+		var err error
+		all, err = f.Requests()
+		ok(t, "requests", err)
+		statuses, answered = map[string]int{}, true
+		for _, r := range all {
+			statuses[r.Method+" "+strings.TrimPrefix(r.URL, origin)] = r.Status
+		}
+		for key := range want {
+			answered = answered && statuses[key] != 0
+		}
+		return answered
+	})
+	elsewhere := false
 	for _, r := range all {
 		elsewhere = elsewhere || strings.Contains(r.URL, "://elsewhere.example/")
-		key, found := strings.CutPrefix(r.URL, origin)
-		if !found && !strings.HasPrefix(r.URL, "http://elsewhere.example/") && !strings.HasPrefix(r.URL, "https://elsewhere.example/") {
+		if !strings.HasPrefix(r.URL, origin) && !strings.HasPrefix(r.URL, "http://elsewhere.example/") && !strings.HasPrefix(r.URL, "https://elsewhere.example/") {
 			t.Errorf("a request of %+v", r)
-		}
-		if r.Status != 0 { // what the last page asked for may not be answered yet
-			statuses[r.Method+" "+key] = r.Status
 		}
 	}
 	if !elsewhere {
 		t.Error("the log does not show the picture from elsewhere")
 	}
-	for key, want := range map[string]int{"GET /": 303, "GET /form": 200, "GET /progress": 200, "POST /up": 200, "GET /photo.png": 200, "GET /next": 200} {
-		if statuses[key] != want {
-			t.Errorf("of %s the log says %d, want %d", key, statuses[key], want)
+	for key, status := range want {
+		if statuses[key] != status {
+			t.Errorf("of %s the log says %d, want %d", key, statuses[key], status)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package tornet
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -25,6 +26,27 @@ func (n *Network) Forget() error {
 		return err
 	}
 	return n.Command("SIGNAL NEWNYM")
+}
+
+// Persist calls try until it succeeds, as a person does who wants to get in: again when nothing has come for half a
+// minute, after a call of renew, for four minutes at most. Tor by itself would wait in a circuit for two (SocksTimeout),
+// and in a proof of work that it takes to be unsolved for ever (hs_currently_solving_pow in tor 0.4.9.11); Forget is the
+// renew that helps there.
+func Persist(ctx context.Context, renew func() error, try func(context.Context) error) error {
+	for end := time.Now().Add(4 * time.Minute); ; time.Sleep(time.Second) {
+		soon, cancel := context.WithTimeout(ctx, 30*time.Second)
+		err := try(soon)
+		hung := soon.Err() != nil
+		cancel()
+		if err == nil || ctx.Err() != nil || time.Now().After(end) {
+			return err
+		}
+		if hung {
+			if err := renew(); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // Pardon makes the client try relays again that failed it. By itself it leaves a guard alone for ten minutes
